@@ -1,0 +1,45 @@
+"""Set up and run: ``python make.py example`` and ``python make.py test``.
+
+Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
+``test`` runs on every Python that is found here, of those that are supported; what follows is
+passed on to tox.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+TARGETS = {"example": ["run", "-q", "-e", "example"], "test": ["run"]}
+
+
+def tox() -> Path:
+    """The tox of our own virtual environment, which is made when it is missing."""
+    scripts = VENV / ("Scripts" if sys.platform == "win32" else "bin")
+    if not (scripts / "tox").exists() and not (scripts / "tox.exe").exists():
+        try:
+            venv.create(VENV, with_pip=True, clear=True)
+        except subprocess.CalledProcessError:
+            sys.exit("This Python can't make a virtual environment: install its venv package.")
+        pip = [str(scripts / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        subprocess.run([*pip, "tox>=4.23"], check=True)
+    return scripts / "tox"
+
+
+def main() -> int:
+    """Run tox for one of the targets; its exit status."""
+    if sys.version_info < (3, 11):  # noqa: UP036 -- run by whatever Python is there
+        sys.exit("trio_bridge needs Python 3.11 or later.")
+    target, *options = sys.argv[1:] or [""]
+    if target not in TARGETS:
+        sys.exit(f"Write: python {Path(__file__).name} {{{'|'.join(TARGETS)}}}")
+    command = [str(tox()), *TARGETS[target], *options]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

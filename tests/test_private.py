@@ -1,0 +1,127 @@
+"""Each non-public name of others that ``_private`` lists is there and does what we think."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+import pytest
+import trio
+import trio.testing
+
+from trio_bridge import _private
+
+
+@pytest.fixture
+def loop():
+    loop = asyncio.SelectorEventLoop()
+    yield loop
+    loop.close()
+
+
+def test_run_once_runs_what_is_ready(loop):
+    ran = []
+    loop.call_soon(ran.append, 1)
+    assert [handle._args for handle in _private.ready_queue(loop)] == [(1,)]
+    _private.run_once(loop)()
+    assert ran == [1]
+    assert not _private.ready_queue(loop)
+
+
+def test_the_ready_queue_is_one_object(loop):
+    queue = _private.ready_queue(loop)
+    for _ in range(3):
+        loop.call_soon(lambda: None)
+        _private.run_once(loop)()
+    assert _private.ready_queue(loop) is queue
+
+
+def test_next_timer(loop):
+    assert _private.next_timer(loop) == float("inf")
+    loop.call_at(20, lambda: None)
+    loop.call_at(10, lambda: None)
+    assert _private.next_timer(loop) == 10
+
+
+def test_begin_and_end_running(loop):
+    assert not loop.is_running()
+    loop.set_debug(True)
+    _private.begin_running(loop)
+    assert loop.is_running()
+    assert sys.get_coroutine_origin_tracking_depth() > 0
+    loop._check_thread()
+    _private.end_running(loop)
+    assert not loop.is_running()
+    assert sys.get_coroutine_origin_tracking_depth() == 0
+
+
+def test_running_loop(loop):
+    assert _private.get_running_loop() is None
+    _private.set_running_loop(loop)
+    assert asyncio.get_running_loop() is loop
+    _private.set_running_loop(None)
+    assert _private.get_running_loop() is None
+
+
+def test_asyncgen_hooks(loop):
+    closed = []
+
+    async def generator():
+        try:
+            yield 1
+        finally:
+            closed.append(True)
+
+    agen = generator()
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(*_private.asyncgen_hooks(loop))
+    try:
+        with pytest.raises(StopIteration):
+            agen.__anext__().send(None)
+    finally:
+        sys.set_asyncgen_hooks(*before)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    assert closed
+
+
+def test_trio_run_vars_hold_the_task():
+    async def main():
+        task = trio.lowlevel.current_task()
+        run_vars = _private.trio_run_vars()
+        assert run_vars["task"] is task
+        del run_vars["task"]
+        with pytest.raises(RuntimeError, match="must be called from async context"):
+            trio.lowlevel.current_task()
+        assert trio.current_time() > 0  # what needs no task still works
+        run_vars["task"] = task
+        assert trio.lowlevel.current_task() is task
+
+    trio.run(main)
+
+
+def test_system_clock():
+    async def main():
+        return _private.is_system_clock(trio.lowlevel.current_clock())
+
+    class OtherClock(trio.abc.Clock):
+        def start_clock(self):
+            pass
+
+        def current_time(self):
+            return time.monotonic()
+
+        def deadline_to_sleep_time(self, deadline):
+            return deadline - time.monotonic()
+
+    assert trio.run(main) is True
+    assert trio.run(main, clock=trio.testing.MockClock()) is False
+    assert trio.run(main, clock=OtherClock()) is False
+
+
+def test_without_trios_names_misuse_is_still_an_error(monkeypatch):
+    monkeypatch.setattr(_private, "_run_context", None)
+    monkeypatch.setattr(_private, "_system_clock", None)
+    assert _private.trio_run_vars() == {}
+    assert _private.is_system_clock(trio.testing.MockClock()) is False
+    assert _private.is_system_clock(object()) is True

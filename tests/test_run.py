@@ -1,0 +1,473 @@
+"""Rules 4.4: a loop's life. Also ``run``, ``open_loop``, ``current_loop``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import socket
+import threading
+import warnings
+import weakref
+
+import pytest
+import trio
+import trio.testing
+
+import trio_bridge
+from trio_bridge import aio2trio, open_loop, trio2aio
+
+# ---- run
+
+
+def test_run_returns_the_value_and_passes_arguments():
+    async def main(a, b):
+        return a + b
+
+    assert trio_bridge.run(main, 1, 2) == 3
+
+
+def test_run_takes_the_options_of_trio_run():
+    class Instrument(trio.abc.Instrument):
+        ran = False
+
+        def before_run(self):
+            self.ran = True
+
+    async def main():
+        start = trio.current_time()
+        await trio2aio(asyncio.sleep)(1000)
+        return trio.current_time() - start
+
+    instrument = Instrument()
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    took = trio_bridge.run(
+        main,
+        clock=clock,
+        instruments=[instrument],
+        strict_exception_groups=True,
+        restrict_keyboard_interrupt_to_checkpoints=True,
+    )
+    assert took == pytest.approx(1000)
+    assert instrument.ran
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+def test_run_a_single_exception_comes_out_bare(suspends):
+    error = ValueError("mine")
+
+    @trio2aio
+    async def fail():
+        if suspends:
+            await asyncio.sleep(0)
+        raise error
+
+    with pytest.raises(ValueError) as caught:
+        trio_bridge.run(fail)
+    assert caught.value is error
+
+
+def test_run_a_users_own_group_stays_a_group():
+    async def fail():
+        raise ValueError("child")
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio2aio(fail))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        trio_bridge.run(main)
+    assert [str(exc) for exc in caught.value.exceptions] == ["child"]
+
+
+def test_run_twice_in_one_thread_and_in_others():
+    async def main():
+        return await trio2aio(asyncio.sleep)(0, threading.get_ident())
+
+    results = [trio_bridge.run(main), trio_bridge.run(main)]
+    threads = [threading.Thread(target=lambda: results.append(trio_bridge.run(main))) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results[:2] == [threading.get_ident()] * 2
+    assert len(results) == 4
+
+
+# ---- 4.4.1
+
+
+@pytest.mark.bridge(on_error="log")
+async def test_4_4_1_phases_in_order(autojump_clock):
+    log = []
+
+    async def background():
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(1)
+            log.append("task")
+
+    async def generator():
+        try:
+            yield
+        finally:
+            await asyncio.sleep(1)
+            log.append("generator")
+
+    async with open_loop() as loop:
+
+        @trio2aio
+        async def start():
+            agen = generator()
+            log.append((agen, asyncio.create_task(background())))  # keep them alive
+            await anext(agen)
+            await asyncio.sleep(0)  # it begins
+            await asyncio.to_thread(lambda: None)
+
+        await start()
+        close, shutdown = loop.close, loop.shutdown_default_executor
+
+        async def shutdown_and_log():
+            await shutdown()
+            await asyncio.sleep(1)
+            log.append("executor")
+
+        loop.shutdown_default_executor = shutdown_and_log
+        loop.close = lambda: (close(), log.append("close"))
+    assert log[1:] == ["task", "generator", "executor", "close"]
+    assert loop.is_closed()
+    assert trio.current_time() == pytest.approx(3)
+
+
+async def test_4_4_1_tasks_started_by_cleanup_are_ended_too():
+    ended = []
+
+    async def child(depth):
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            if depth:
+                late.append(asyncio.create_task(child(depth - 1)))
+                await asyncio.sleep(0)
+            ended.append(depth)
+
+    late = []
+    async with open_loop() as loop:
+        loop.create_task(child(3))
+        await trio2aio(asyncio.sleep)(0)
+    assert sorted(ended) == [0, 1, 2, 3]
+    assert all(task.done() for task in late)
+
+
+async def test_4_4_1_a_second_cancellation_does_not_skip_a_phase(autojump_clock):
+    log = []
+
+    async def background():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            for i in range(5):
+                await asyncio.sleep(1)
+                log.append(i)
+
+    with trio.CancelScope() as outermost, trio.CancelScope() as outer:
+        outermost.deadline = trio.current_time() + 2
+        outer.deadline = trio.current_time() + 1
+        async with open_loop() as loop:
+            loop.create_task(background())
+            await trio.sleep_forever()
+    assert log == [0, 1, 2, 3, 4]
+    assert loop.is_closed()
+    assert outer.cancelled_caught or outermost.cancelled_caught
+
+
+def descriptors():
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors by /proc")
+def test_4_4_1_a_thousand_loops_leak_nothing():
+    async def one_loop():
+        async with open_loop() as loop:
+            loops.add(loop)
+
+            @trio2aio
+            async def use_it(depth):
+                asyncio.get_running_loop().create_task(asyncio.sleep(1000))
+                await asyncio.sleep(0)
+                if depth == 0:
+                    await asyncio.to_thread(lambda: None)
+                await aio2trio(trio.lowlevel.checkpoint)()
+
+            await use_it(counter % 10)
+
+    async def main():
+        nonlocal counter
+        await trio.sleep(0)
+        tasks_before = trio.lowlevel.current_statistics().tasks_living
+        for counter in range(1000):
+            await one_loop()
+            if counter == 4:
+                gc.collect()
+                descriptors_after_five = descriptors()
+                threads_after_five = threading.active_count()
+        assert trio.lowlevel.current_statistics().tasks_living == tasks_before
+        gc.collect()
+        assert descriptors() == descriptors_after_five
+        # There may be fewer: those of other tests' Trio, which end when they were idle for long.
+        assert threading.active_count() <= threads_after_five
+
+    counter = 0
+    loops = weakref.WeakSet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trio.run(main)
+    assert len(loops) == 0
+
+
+# ---- 4.4.2
+
+
+async def test_4_4_2_trio_calls_work_while_asyncio_tasks_clean_up(autojump_clock):
+    log = []
+
+    async def background():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await aio2trio(trio.sleep)(2)
+            log.append("trio call in clean-up")
+
+    with trio.move_on_after(1) as scope:
+        async with open_loop() as loop:
+            loop.create_task(background())
+            await trio.sleep_forever()
+    assert log == ["trio call in clean-up"]
+    assert scope.cancelled_caught
+    assert trio.current_time() == pytest.approx(3)
+
+
+async def test_4_4_2_asyncio_calls_work_while_trio_tasks_clean_up(autojump_clock):
+    log = []
+
+    async def trio_task():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio2aio(asyncio.sleep)(2)
+            log.append("asyncio call in clean-up")
+
+    with trio.move_on_after(1):
+        async with open_loop(), trio.open_nursery() as nursery:
+            nursery.start_soon(trio_task)
+    assert log == ["asyncio call in clean-up"]
+
+
+# ---- 4.4.3
+
+
+@pytest.mark.parametrize("cancel_at", range(8))
+async def test_4_4_3_cancelled_at_any_checkpoint_it_behaves_the_same(autojump_clock, cancel_at):
+    """Cancelled before it opens, at each checkpoint of the body, and while it closes."""
+    log = []
+
+    async def background():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(1)
+            log.append("background")
+
+    with trio.CancelScope() as scope:
+        if cancel_at == 0:
+            scope.cancel()
+        async with open_loop() as loop:
+            loop.create_task(background())
+            try:
+                for checkpoint in range(1, 6):
+                    if cancel_at == checkpoint:
+                        scope.cancel()
+                    await trio2aio(asyncio.sleep)(0)
+                if cancel_at == 6:
+                    scope.deadline = trio.current_time() + 0.5  # while it closes
+            finally:
+                log.append("body")
+    assert log[0] == "body"
+    assert log == ["body", "background"]
+    assert loop.is_closed()
+    # As with a nursery: a cancellation that finds nothing but clean-up has nothing to interrupt.
+    assert scope.cancelled_caught == (cancel_at < 6)
+
+
+async def test_a_trio_task_that_outlives_the_block_does_not_hang():
+    ended = []
+
+    async def outlives():
+        try:
+            while True:
+                await trio2aio(asyncio.sleep)(0)
+        except (asyncio.CancelledError, RuntimeError) as exc:
+            ended.append(type(exc))
+
+    async with trio.open_nursery() as nursery, open_loop():
+        for _ in range(5):
+            nursery.start_soon(outlives)
+        await trio2aio(asyncio.sleep)(0)
+    assert len(ended) == 5
+
+
+async def test_data_that_arrives_while_the_loop_closes():
+    """The pump's tasks may be scheduled already when the loop goes."""
+
+    async def feed(sock):
+        with contextlib.suppress(OSError):
+            while True:
+                sock.send(b"x")
+                await trio.lowlevel.checkpoint()
+
+    for _ in range(50):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        with ours, theirs:
+            async with trio.open_nursery() as nursery:
+                async with open_loop() as loop:
+                    loop.add_reader(ours, ours.recv, 100)
+                    nursery.start_soon(feed, theirs)
+                    await trio2aio(asyncio.sleep)(0)
+                nursery.cancel_scope.cancel()
+
+
+async def test_clean_up_that_cancels_all_tasks_does_not_skip_a_phase():
+    log = []
+
+    async def background():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            await asyncio.sleep(0.01)
+            log.append("cleaned up")
+
+    async with open_loop() as loop:
+        task = loop.create_task(background())
+        await trio2aio(asyncio.sleep)(0)
+    assert log == ["cleaned up"]
+    assert task.cancelled()
+    assert loop.is_closed()
+
+
+async def test_open_loop_restores_what_was_current():
+    outer = trio_bridge.current_loop()
+    async with open_loop() as inner:
+        assert trio_bridge.current_loop() is inner
+        async with open_loop() as innermost:
+            assert trio_bridge.current_loop() is innermost
+        assert trio_bridge.current_loop() is inner
+    assert trio_bridge.current_loop() is outer
+
+
+async def test_two_loops_side_by_side_run_independently():
+    async def one(name, log):
+        async with open_loop():
+            for _ in range(3):
+                await trio2aio(asyncio.sleep)(0)
+                log.append(name)
+
+    log = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one, "a", log)
+        nursery.start_soon(one, "b", log)
+    assert sorted(log) == ["a"] * 3 + ["b"] * 3
+
+
+async def test_the_body_may_raise_while_tasks_are_left():
+    error = OSError("body")
+    with pytest.raises(OSError) as caught:
+        async with open_loop() as loop:
+            loop.create_task(asyncio.sleep(1000))
+            raise error
+    assert caught.value is error
+
+
+async def test_current_loop_from_both_sides():
+    @trio2aio
+    async def in_asyncio():
+        return trio_bridge.current_loop()
+
+    loop = trio_bridge.current_loop()
+    assert await in_asyncio() is loop
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
+
+
+# ---- fairness
+
+
+def usual(lateness):
+    """Nine of ten are no later than this, in the best of five stretches: others use the machine."""
+    stretches = [sorted(lateness[i : i + 40]) for i in range(0, 200, 40)]
+    return min(stretch[35] for stretch in stretches)
+
+
+def test_a_trio_task_keeps_ticking_beside_a_busy_asyncio_task():
+    """Beside ``while True: await sleep(0)``, a tick every 5 ms comes on time."""
+
+    async def busy():
+        while True:
+            await asyncio.sleep(0)
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio2aio(busy))
+            lateness = []
+            due = trio.current_time()
+            for _ in range(200):
+                due += 0.005
+                await trio.sleep_until(due)
+                lateness.append(trio.current_time() - due)
+            nursery.cancel_scope.cancel()
+        return lateness
+
+    assert usual(trio_bridge.run(main)) < 0.005
+
+
+def test_an_asyncio_task_keeps_ticking_beside_a_busy_trio_task():
+    async def busy():
+        while True:
+            await trio.lowlevel.checkpoint()
+
+    @trio2aio
+    async def tick():
+        loop = asyncio.get_running_loop()
+        lateness = []
+        due = loop.time()
+        for _ in range(200):
+            due += 0.005
+            await asyncio.sleep(due - loop.time())
+            lateness.append(loop.time() - due)
+        return lateness
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(busy)
+            lateness = await tick()
+            nursery.cancel_scope.cancel()
+        return lateness
+
+    assert usual(trio_bridge.run(main)) < 0.005
+
+
+async def test_asyncio_timers_do_not_starve_and_many_timers_fire_in_order(autojump_clock):
+    fired = []
+    loop = trio_bridge.current_loop()
+    for i in range(100, 0, -1):
+        loop.call_later(i, fired.append, i)
+    cancelled = loop.call_later(50.5, fired.append, "cancelled")
+    cancelled.cancel()
+    await trio2aio(asyncio.sleep)(101)
+    assert fired == list(range(1, 101))

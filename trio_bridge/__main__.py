@@ -1,0 +1,63 @@
+"""``python -m trio_bridge [--engine E] [--debug] script.py ...``, or ``-m module ...``.
+
+Runs an unchanged asyncio program on loops of the bridge's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Final
+
+from ._launcher import LAUNCHER, run_module, run_script
+from ._policy import install
+
+_OPTIONS_WITH_VALUE: Final = ("--engine",)
+
+
+def main() -> None:
+    """Read the command line, make the program's loops ours, and run it."""
+    own, program = _split(sys.argv[1:])
+    options = _parse(own, program)
+    if options.debug:
+        os.environ["PYTHONASYNCIODEBUG"] = "1"
+    try:
+        install(engine=options.engine)
+    except ValueError as exc:
+        sys.exit(f"{LAUNCHER}: {exc}")
+    name, *args = program
+    if not name.startswith("-m"):
+        run_script(name, args)
+    elif name == "-m":
+        run_module(args[0], args[1:])
+    else:
+        run_module(name.removeprefix("-m"), args)
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our own options, and what follows: the program and its arguments."""
+    end = 0
+    while end < len(argv) and argv[end].startswith("-") and not argv[end].startswith("-m"):
+        end += 2 if argv[end] in _OPTIONS_WITH_VALUE else 1
+    return argv[:end], argv[end:]
+
+
+def _parse(own: list[str], program: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=LAUNCHER,
+        usage=f"{LAUNCHER} [--engine ENGINE] [--debug] (script.py | -m module) [args ...]",
+        description="Run an unchanged asyncio program on trio_bridge's event loop. The script may "
+        "be a file, a directory or a zip file, as with plain Python.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--engine", help="what implements the loop (default: selector)")
+    parser.add_argument("--debug", action="store_true", help="asyncio's debug mode")
+    options = parser.parse_args(own)
+    if not program or program == ["-m"]:
+        parser.error("name the program to run: script.py, or -m module")
+    return options
+
+
+if __name__ == "__main__":
+    main()

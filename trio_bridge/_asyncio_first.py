@@ -1,0 +1,52 @@
+"""Programs that start from asyncio: the loops that they get."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ._engines import engine_name
+from ._guest import TrioToCome, guest_of
+
+
+class SelectorEventLoop(asyncio.SelectorEventLoop):
+    """The standard library's loop. Trio is its guest, from the first call into Trio on."""
+
+    def run_forever(self) -> None:
+        """Run until :meth:`stop` is called. Trio goes on from where it stood."""
+        # CPython 3.13.0 looks after it has begun to change things, and un-marks the running loop.
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        if (guest := guest_of(self)) is not None:
+            guest.resume()
+        to_come = TrioToCome(self)
+        try:
+            super().run_forever()
+        finally:
+            to_come.withdraw()
+            if (guest := guest_of(self)) is not None:
+                guest.suspend()
+
+
+def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
+    """A new event loop, for a program that starts from asyncio.
+
+    It is asyncio's own in all that it does, and costs the same. What is adapted by
+    :func:`aio2trio` can be called on it: Trio starts with the first such call, and stands still
+    while the loop does not run. Closing the loop cancels what Trio tasks there are, and waits for
+    them to clean up. For example::
+
+        with asyncio.Runner(loop_factory=trio_bridge.new_event_loop) as runner:
+            runner.run(main())
+
+    Args:
+      engine: what implements the loop: ``"selector"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE``
+        variable and else the default.
+
+    Returns:
+      The loop; close it as any other.
+
+    Raises:
+      ValueError: an unknown engine.
+    """
+    engine_name(engine)
+    return SelectorEventLoop()

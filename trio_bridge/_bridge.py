@@ -1,0 +1,198 @@
+"""What connects one loop with Trio, and how code finds the bridge that it belongs to."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import trio
+
+from . import _private
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from ._asyncio_side import AsyncioSide
+    from ._crossing.asyncio_manager import AsyncioManager
+    from ._crossing.asyncio_owner import AsyncioOwner
+    from ._crossing.host import Host
+    from ._crossing.to_trio import TrioCall
+    from ._crossing.trio_manager import TrioManager
+    from ._crossing.trio_owner import TrioOwner
+    from ._nursery import CallNursery
+
+
+class Turns(Protocol):
+    """Who gives the loop its turns, as far as a crossing needs to know."""
+
+    is_parked: bool
+    """Whether the loop is idle, and gets a turn only when it is woken."""
+    is_held: bool
+    """Set by who will call :meth:`release`: no need to wake the loop for work."""
+
+    def release(self, *, make_turns: bool) -> None:
+        """If there is work since the loop was held, do it here and now, or have it done."""
+        ...
+
+
+class Bridge:
+    """One loop beside Trio: what turns it, what owns its tasks, and who hosts whom."""
+
+    __slots__ = (
+        "_process",
+        "adopters",
+        "calls_plainly",
+        "cancel_warn_after",
+        "entered",
+        "first_call",
+        "hosts",
+        "is_ending",
+        "is_open",
+        "lets_managers_outlive_tasks",
+        "loop",
+        "nursery",
+        "open_managers",
+        "owners",
+        "pump",
+        "redeliver_cancel_after",
+        "reschedule",
+        "side",
+        "started",
+        "starting",
+        "stepped",
+        "thread",
+        "trio_owners",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        side: AsyncioSide,
+        nursery: CallNursery,
+        pump: Turns,
+        cancel_warn_after: float | None,
+        redeliver_cancel_after: float | None,
+        reschedule: Callable[[trio.lowlevel.Task], object] = trio.lowlevel.reschedule,
+        lets_managers_outlive_tasks: bool = False,
+    ) -> None:
+        self.loop: Final = loop
+        self.side: Final = side
+        self.nursery: Final = nursery
+        self.pump: Final = pump
+        self.cancel_warn_after: Final = cancel_warn_after
+        self.redeliver_cancel_after: Final = redeliver_cancel_after
+        self.reschedule: Final = reschedule
+        """``trio.lowlevel.reschedule``, for the asyncio side."""
+        self.lets_managers_outlive_tasks: Final = lets_managers_outlive_tasks
+        self.thread = threading.get_ident()
+        self._process: Final = os.getpid()
+        self.is_open = True
+        self.is_ending = False
+        """Whether the loop's block has ended: what still waits for a next step won't get one."""
+        # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
+        # long as the asyncio task has Trio managers open.
+        self.hosts: Final[dict[asyncio.Task[Any], Host]] = {}
+        self.adopters: Final[dict[asyncio.Task[Any], Host]] = {}
+        # The coroutine of a guest that makes its first step, or resumes, before its host is there;
+        # and the Trio call that it has made meanwhile.
+        self.starting: object = None
+        self.started: asyncio.Task[Any] | None = None
+        self.first_call: TrioCall | None = None
+        self.calls_plainly: asyncio.Task[Any] | None = None
+        # What has been entered and not left, by the task that did.
+        self.entered: Final[dict[trio.lowlevel.Task, list[AsyncioManager]]] = {}
+        self.open_managers: Final[dict[asyncio.Task[Any], list[TrioManager]]] = {}
+        # The owners are kept here: asyncio and Trio have weak references only.
+        self.owners: Final[set[AsyncioOwner]] = set()
+        self.trio_owners: Final[set[TrioOwner]] = set()
+        self.stepped: Final[set[asyncio.Task[Any]]] = set()
+
+    def open(self) -> None:
+        """From here on asyncio code finds the bridge by its loop."""
+        by_loop[self.loop] = self
+
+    def leave_forgotten_bodies(self) -> None:
+        """The block ends in this task: managers of its that are not left are left by the loop."""
+        for manager in reversed(list(self.entered.get(trio.lowlevel.current_task(), ()))):
+            manager.leave_body_forgotten()
+
+    def close(self) -> None:
+        """From here on nobody crosses."""
+        self.is_open = False
+        del by_loop[self.loop]
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it is the parent process's, which has forked: here nothing runs on it."""
+        return self._process != os.getpid()
+
+    def host_of(self, task: asyncio.Task[Any]) -> Host | None:
+        """The host that takes the task's Trio calls, if it has one."""
+        return self.adopters.get(task) or self.hosts.get(task)
+
+    def asyncio_code_exits(self, exc: BaseException) -> None:
+        """A callback or a task raised ``SystemExit`` or ``KeyboardInterrupt`` in a turn."""
+        guests = list(self.hosts) if self.started is None else [*self.hosts, self.started]
+        if not any(
+            guest.done() and not guest.cancelled() and guest.exception() is exc for guest in guests
+        ):
+            self.nursery.exit(exc)
+        # else a guest did, and its host gets the exception as it would any other
+
+
+by_loop: Final[dict[asyncio.AbstractEventLoop, Bridge]] = {}
+
+below: Final[ContextVar[Bridge | None]] = ContextVar("trio_bridge", default=None)
+"""The innermost ``open_loop`` around the Trio code that asks."""
+
+
+def current_bridge() -> Bridge:
+    """The bridge for a call out of the current Trio task."""
+    bridge = below.get()
+    if bridge is None or not bridge.is_open or bridge.thread != threading.get_ident():
+        raise no_bridge(bridge)
+    return bridge
+
+
+def no_bridge(bridge: Bridge | None) -> RuntimeError:
+    """Why the code that found ``bridge`` can't use it."""
+    if bridge is None:
+        return RuntimeError(
+            "no asyncio loop is open here. Start the program with trio_bridge.run(main), or write\n"
+            "    async with trio_bridge.open_loop():\n"
+            "around this code"
+        )
+    if bridge.thread != threading.get_ident():
+        return RuntimeError(
+            "the asyncio loop that is open here belongs to another thread. Write\n"
+            "    trio.from_thread.run(async_fn, *args)\n"
+            "to make the call in the loop's thread, or open a loop in this one"
+        )
+    return RuntimeError(
+        "the asyncio loop that this code was started under is closed already: the task outlived "
+        "its `async with trio_bridge.open_loop():` block. Start it in a nursery inside the block"
+    )
+
+
+def current_loop() -> asyncio.AbstractEventLoop:
+    """The asyncio loop that the calling Trio or asyncio code belongs to.
+
+    On the Trio side that is the loop of the innermost :func:`open_loop` around the code, on the
+    asyncio side the running loop. Not a checkpoint.
+
+    Raises:
+      RuntimeError: there is none; the message shows what to write.
+    """
+    running = _private.get_running_loop()
+    if running is not None:
+        return running
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "current_loop() was called from code that neither Trio nor asyncio runs. "
+            "Start the program with trio_bridge.run(main)"
+        )
+    return current_bridge().loop

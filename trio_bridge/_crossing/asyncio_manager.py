@@ -1,0 +1,283 @@
+"""Trio code enters a context manager of asyncio's: ``async with`` around a Trio body.
+
+1. The manager is entered and left in one asyncio task (:mod:`.asyncio_owner`), which waits while
+   the Trio body runs.
+2. If asyncio cancels that task meanwhile (``asyncio.timeout``, a task group with a failing child),
+   the body is cancelled, by a scope around it, and the manager is left with the ``CancelledError``.
+3. If Trio cancels the body, the task gets one ``Task.cancel()``, and the manager is left with that
+   ``CancelledError``. So it is if the cancellation is pending when the body ends: Trio cancels the
+   manager at the end of the body, and not in its clean-up.
+4. A cancellation that comes while the manager leaves is one ``Task.cancel()``, as in any crossing.
+5. What comes out is what would come out of ``async with`` in asyncio. Where that is the
+   ``CancelledError`` of rule 3, the body's own exception goes on.
+6. A manager that is never left is left by its loop, which ends with an error that names it. One
+   that is left before another that was entered later takes that one with it, with an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._bridge import by_loop
+from .asyncio_owner import AsyncioOwner
+from .cancellation import convert_group, first_cancelled, pending_interruption
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class AsyncioManager:
+    """One ``async with`` of Trio code around a manager of asyncio's, sync or async."""
+
+    def __init__(self, manager: Any) -> None:
+        self.manager: Final = manager
+        self._is_async: Final = hasattr(type(manager), "__aenter__")
+        self._owner: Final = AsyncioOwner(
+            at_end=self._leave_forgotten, on_cancel=self._cancel_body, is_manager=True
+        )
+        self._bridge: Final = self._owner.bridge
+        self._body_scope: Final = trio.CancelScope()
+        self._has_begun = False
+        self._is_entered = False
+        self._has_left = False
+        self._task: Final = trio.lowlevel.current_task()
+
+    # ---- Trio side
+
+    @trio.lowlevel.enable_ki_protection
+    async def enter(self) -> Any:
+        """Enter the manager, and the scope around the body. A checkpoint."""
+        try:
+            value = await self._owner.call(self._enter)
+        except BaseException as exc:
+            if self._is_entered:  # Ctrl-C came on the way back
+                await self._leave_in_owner(exc, exc, by_asyncio=False)
+            elif not self._has_begun and isinstance(self.manager, Coroutine):
+                self.manager.close()  # else Python warns that it was never awaited
+            raise
+        self._body_scope.__enter__()
+        self._bridge.entered.setdefault(self._task, []).append(self)
+        if self._owner.cancellation is not None:
+            self._body_scope.cancel()  # by asyncio, before the scope was there
+        return value
+
+    @trio.lowlevel.enable_ki_protection
+    async def leave(self, exc: BaseException | None) -> bool:
+        """Leave the manager with what came out of the body. A checkpoint.
+
+        Returns:
+          Whether the exception is to be swallowed.
+        """
+        if self._has_left:
+            raise RuntimeError(f"{self.name} was left already")
+        if trio.lowlevel.current_task() is not self._task:
+            return await self._leave_elsewhere(exc)
+        if later := self._entered_later():
+            return await self._leave_out_of_order(later)
+        return await self.leave_here(exc)
+
+    async def leave_here(self, exc: BaseException | None) -> bool:
+        """As :meth:`leave`, in the task and the order that are right."""
+        self._let_go()
+        traceback = None if exc is None else exc.__traceback__
+        came, by_asyncio = self._leave_body_scope(exc)
+        interruption = None
+        try:
+            interruption = _interruption_in(came) or await pending_interruption()
+            if self._owner.has_ended:
+                raise self._forgotten()
+            if await self._leave_in_owner(came, interruption, by_asyncio=by_asyncio):
+                return True
+            if came is None and interruption is not None:
+                raise interruption
+            if came is None and by_asyncio:
+                # Trio may have cancelled meanwhile; that comes first.
+                raise await pending_interruption() or self._owner.cancelled()
+            if came is not None and came is not exc:
+                raise came
+            return False
+        except BaseException as leaving:
+            if exc is not None and leaving is exc:
+                exc.__traceback__ = traceback  # it goes on as it came
+                return False
+            raise
+        finally:
+            del exc, came, interruption, traceback  # an error leads here: no cycles
+
+    def _leave_body_scope(self, exc: BaseException | None) -> tuple[BaseException | None, bool]:
+        """What came out of the scope, and whether asyncio's cancellation stayed in it."""
+        try:
+            if self._body_scope.__exit__(*details(exc)) and exc is not None:
+                return None, True
+        except BaseException as rest:  # a group, without the cancellation
+            return rest, True
+        return exc, False
+
+    async def _leave_in_owner(
+        self, came: BaseException | None, interruption: BaseException | None, *, by_asyncio: bool
+    ) -> bool:
+        is_cancelled = by_asyncio or interruption is not None
+        leaving = self._owner.leave(
+            self._leave,
+            *(came, is_cancelled),
+            interruption=interruption,
+            is_thrown=interruption is not None,
+        )
+        del came, interruption  # an error leads here: no cycles
+        is_swallowed: bool = await leaving
+        return is_swallowed
+
+    # ---- Trio side: what should not happen
+
+    async def _leave_elsewhere(self, exc: BaseException | None) -> bool:
+        here = trio.lowlevel.current_task()
+        error = RuntimeError(
+            f"{self.name} was entered in the Trio task {self._task.name!r} and left in "
+            f"{here.name!r}. Leave it in the task that entered it"
+        )
+        if isinstance(exc, GeneratorExit):
+            # A generator that is finalized in another task: nobody will come back to leave it. The
+            # scope can't be left from here, and stays.
+            self._let_go()
+            await self._leave_in_owner(exc, None, by_asyncio=False)
+        raise error
+
+    def _entered_later(self) -> list[AsyncioManager]:
+        entered = self._bridge.entered[self._task]
+        return entered[entered.index(self) + 1 :]
+
+    async def _leave_out_of_order(self, later: list[AsyncioManager]) -> bool:
+        error = RuntimeError(
+            f"{self.name} was left before {', '.join(manager.name for manager in later)}, which "
+            "was entered later. Leave context managers in the reverse order"
+        )
+        for manager in reversed(later):
+            try:
+                await manager.leave_here(error)
+            except BaseException as exc:
+                if exc is not error:
+                    error.add_note(f"{manager.name} was left with {exc!r}")
+        await self.leave_here(error)
+        raise error
+
+    def leave_body_forgotten(self) -> None:
+        """The loop's block ends in this task, and the manager was not left."""
+        self._let_go()
+        self._body_scope.__exit__(None, None, None)
+
+    def _let_go(self) -> None:
+        self._has_left = True
+        entered = self._bridge.entered[self._task]
+        entered.remove(self)
+        if not entered:
+            del self._bridge.entered[self._task]
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"trio2aio({self.manager!r})"
+
+    def _forgotten(self) -> RuntimeError:
+        return RuntimeError(
+            f"{self.name} was entered and not left before its loop ended. Write\n"
+            "    async with trio2aio(manager):\n"
+            "in a task that ends inside the loop's block"
+        )
+
+    # ---- asyncio side, in the owner's task
+
+    async def _enter(self) -> Any:
+        manager = self.manager
+        self._has_begun = True
+        try:
+            if self._is_async:
+                value = await type(manager).__aenter__(manager)
+            else:
+                value = type(manager).__enter__(manager)
+            self._is_entered = True
+            return value
+        except BaseException:
+            self._owner.is_ending = True
+            raise
+
+    def _cancel_body(self) -> None:
+        self._body_scope.cancel()
+
+    async def _leave(self, came: BaseException | None, is_cancelled: bool) -> bool:
+        exc = self._as_asyncio_sees(came, is_cancelled)
+        if exc is None:
+            await self._exit(None)
+            return False
+        traceback = exc.__traceback__
+        try:
+            try:
+                raise exc  # as in a body, so that it becomes the context of what __aexit__ raises
+            except BaseException:
+                exc.__traceback__ = traceback
+                return bool(await self._exit(exc))
+        except BaseException as leaving:
+            if leaving is exc:
+                return False
+            raise
+        finally:
+            del exc, came
+
+    async def _exit(self, exc: BaseException | None) -> object:
+        manager = self.manager
+        if self._is_async:
+            return await type(manager).__aexit__(manager, *details(exc))
+        return type(manager).__exit__(manager, *details(exc))
+
+    def _as_asyncio_sees(
+        self, came: BaseException | None, is_cancelled: bool
+    ) -> BaseException | None:
+        cancelled = self._owner.cancelled()
+        if came is None:
+            return cancelled if is_cancelled else None
+        if isinstance(came, trio.Cancelled | KeyboardInterrupt):
+            return cancelled
+        if isinstance(came, BaseExceptionGroup):
+            return convert_group(came, trio.Cancelled, cancelled)
+        return came
+
+    async def _leave_forgotten(self) -> None:
+        self._cancel_body()
+        error = self._forgotten()
+        try:
+            await self._leave(None, is_cancelled=True)
+        except BaseException as exc:
+            error.__context__ = exc
+        raise error
+
+
+def entered_manager(manager: object) -> AsyncioManager:
+    """The ``async with`` that is to be left: the last of the current task's around ``manager``."""
+    task = trio.lowlevel.current_task()
+    # Of all loops: a generator that is finalized is in no loop's block.
+    entered = [bridge.entered for bridge in by_loop.values() if bridge.thread == get_ident()]
+    for entry in reversed([entry for by_task in entered for entry in by_task.get(task, ())]):
+        if entry.manager is manager:
+            return entry
+    for entry in (entry for by_task in entered for here in by_task.values() for entry in here):
+        if entry.manager is manager:
+            return entry  # of another task: it will say so
+    raise RuntimeError(
+        f"trio2aio({manager!r}) is to be left, but was not entered, or was left already"
+    )
+
+
+def details(
+    exc: BaseException | None,
+) -> tuple[type[BaseException] | None, BaseException | None, TracebackType | None]:
+    """What ``__exit__`` is called with."""
+    return (None, None, None) if exc is None else (type(exc), exc, exc.__traceback__)
+
+
+def _interruption_in(exc: BaseException | None) -> BaseException | None:
+    if isinstance(exc, trio.Cancelled | KeyboardInterrupt):
+        return exc
+    return first_cancelled(exc) if isinstance(exc, BaseExceptionGroup) else None

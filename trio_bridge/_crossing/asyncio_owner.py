@@ -1,0 +1,310 @@
+"""One asyncio task that takes several steps for Trio code: what a manager or an iterator lives in.
+
+1. Each step is a crossing as in :mod:`.to_asyncio`: its caller hosts the task for as long as the
+   step takes.
+2. All steps run in one task and one context. What the caller has set since is carried in, and what
+   a step sets is carried back, so that a ``Token`` of one step is good in the next.
+3. Between two steps the task waits. If asyncio cancels it then (a timeout that fires, a task group
+   whose child fails), the ``CancelledError`` is kept for the next step.
+4. A task whose owner is dropped between two steps, or whose loop ends, takes one step more, of its
+   own: ``at_end``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from contextvars import copy_context
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._bridge import current_bridge, no_bridge
+from .context import carry_back
+from .host import Host
+from .to_asyncio import start_guest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextvars import Context
+
+
+class Step:
+    """One call that an owner runs. A host waits for it as it would for a task."""
+
+    __slots__ = ("_args", "_callback", "_error", "_fn", "_is_done", "_value")
+
+    def __init__(self, fn: Callable[..., Awaitable[Any]], args: Sequence[Any]) -> None:
+        self._fn = fn
+        self._args = args
+        self._callback: Callable[[Any], object] | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._is_done = False
+
+    async def run(self) -> None:
+        """Run the call and keep the outcome. Raises nothing."""
+        fn, args = self._fn, self._args
+        del self._fn, self._args  # whose step this is should go when nobody else has it
+        try:
+            self._value = await fn(*args)
+        except BaseException as exc:
+            self._error = exc
+        self._has_ended()
+
+    def end(self) -> None:
+        """End it, if it has not been run: its task was cancelled before."""
+        if not self._is_done:
+            self._error = asyncio.CancelledError()
+            self._has_ended()
+
+    def _has_ended(self) -> None:
+        self._is_done = True
+        if self._callback is not None:
+            self._callback(self)
+
+    def done(self) -> bool:
+        return self._is_done
+
+    def cancelled(self) -> bool:
+        return isinstance(self._error, asyncio.CancelledError)
+
+    def exception(self) -> BaseException | None:
+        return self._error
+
+    def result(self) -> Any:
+        """The value or error; to be asked for once."""
+        if self._error is None:
+            return self._value
+        error, self._error = self._error, None
+        try:
+            raise error
+        finally:
+            del error  # it leads to this frame: no cycles
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
+        self._callback = fn
+
+
+class AsyncioOwner:
+    """Runs calls for Trio code in one asyncio task, from the first call to the last."""
+
+    def __init__(
+        self,
+        *,
+        at_end: Callable[[], Awaitable[object]],
+        on_cancel: Callable[[], object] | None = None,
+        is_manager: bool = False,
+    ) -> None:
+        self.bridge: Final = current_bridge()
+        self.cancellation: asyncio.CancelledError | None = None
+        """What asyncio threw into the task between two steps."""
+        self.is_ending = False
+        """Set in a step: there will be no other."""
+        self._at_end: Callable[[], Awaitable[object]] | None = at_end
+        self._on_cancel = on_cancel
+        self._is_manager: Final = is_manager
+        self._task: asyncio.Task[None] | None = None
+        self._context: Context | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._step: Step | None = None
+        self._has_begun = False
+        self._is_busy = False
+        self._is_abandoned = False
+
+    # ---- Trio side
+
+    def cancelled(self) -> asyncio.CancelledError:
+        """The cancellation that came between two steps, which it is known that there was."""
+        return self.cancellation or asyncio.CancelledError()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is being taken."""
+        return self._is_busy
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there can be no other step: the last was taken, or the loop is closed."""
+        return (self._task is not None and self._task.done()) or not self.bridge.is_open
+
+    async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
+        self._check()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._take(Step(fn, args))
+
+    async def advance(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Run ``fn(*args)`` even if the caller is cancelled already, in :attr:`cancellation` then.
+
+        A checkpoint, cancelled as a crossing is.
+        """
+        self._check()
+        interruption: BaseException | None = None
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except (trio.Cancelled, KeyboardInterrupt) as exc:
+            interruption = exc
+        is_thrown = interruption is not None
+        taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
+        del fn, args, interruption  # an error leads here: no cycles
+        return await taking
+
+    async def leave(
+        self,
+        fn: Callable[..., Awaitable[Any]],
+        *args: Any,
+        interruption: BaseException | None,
+        is_thrown: bool,
+    ) -> Any:
+        """Run ``fn(*args)`` as the last step, even if the caller is cancelled already.
+
+        Args:
+          interruption: the cancellation (or Ctrl-C) that is known already. It isn't delivered once
+            more: what cleans up is left to do so.
+          is_thrown: deliver it before the step begins, as ``CancelledError`` in
+            :attr:`cancellation`.
+        """
+        self._check()
+        self.is_ending = True
+        taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
+        del fn, args, interruption  # an error leads here: no cycles
+        return await taking
+
+    def _check(self) -> None:
+        if not self.bridge.is_open or self.bridge.thread != get_ident():
+            raise no_bridge(self.bridge)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _take(
+        self, step: Step, interruption: BaseException | None = None, *, is_thrown: bool = False
+    ) -> Any:
+        self._is_busy = True
+        host = None
+        try:
+            if self._task is None:
+                self._context = copy_context()
+                self.bridge.owners.add(self)
+                self._task, host = start_guest(
+                    self.bridge, self._context, self._run, (step,), {}, end=step
+                )
+                if not self._has_begun:  # without an eager start asyncio may cancel it before
+                    self._task.add_done_callback(functools.partial(self._end, step))
+            else:
+                host = self._resume(self._task, step, interruption, is_thrown=is_thrown)
+            if host is None:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            else:
+                await host.attend()
+            assert self._context is not None
+            if len(self._context) > 1:  # one is the bridge's own
+                carry_back(self._context)
+            if host is None:
+                return step.result()
+            if host.cancelled_by is not None and not self.is_ending:
+                self._task.uncancel()  # it is the caller that was cancelled: the task goes on
+            return host.result()
+        finally:
+            self._is_busy = False
+            del host, step, interruption  # an error leads to this frame: no cycles
+
+    def _resume(
+        self,
+        task: asyncio.Task[None],
+        step: Step,
+        interruption: BaseException | None,
+        *,
+        is_thrown: bool,
+    ) -> Host | None:
+        """Let the task take the step; its host, unless the step has been taken at once."""
+        bridge = self.bridge
+        pump = bridge.pump
+        assert self._context is not None
+        here = copy_context()
+        if len(here) > 1:
+            self._context.run(carry_back, here)
+        bridge.side.enter()
+        is_held = pump.is_held = pump.is_parked
+        host = None
+        try:
+            self._step = step
+            if interruption is None:
+                bridge.starting = task.get_coro()  # it may make a Trio call before it has a host
+            else:
+                host = Host(bridge, bridge.side.trio_task(), task, step, bridge.hosts)
+                host.has_cancelled(interruption)
+            if is_thrown:
+                task.cancel()
+            else:
+                self._wake()
+            if is_held:
+                pump.release(make_turns=True)
+            if host is None and not step.done():
+                trio_task, call = bridge.side.trio_task(), bridge.first_call
+                host = Host(bridge, trio_task, task, step, bridge.hosts, call)
+            return host
+        finally:
+            bridge.starting = bridge.first_call = None
+            bridge.side.leave()
+
+    def abandon(self) -> None:
+        """Nobody will call again: take the last step, some time. From any thread."""
+        if not self.has_ended:
+            with contextlib.suppress(RuntimeError):  # the loop was closed at this very moment
+                self.bridge.loop.call_soon_threadsafe(self._abandon)
+
+    # ---- asyncio side
+
+    def _abandon(self) -> None:
+        self._is_abandoned = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _end(self, first_step: Step, task: asyncio.Task[None]) -> None:
+        if not self._has_begun:
+            self.bridge.owners.discard(self)
+            first_step.end()
+
+    async def _run(self, first_step: Step) -> None:
+        self._has_begun = True
+        step: Step | None = first_step
+        del first_step
+        stepped = self.bridge.stepped
+        task = asyncio.current_task()
+        assert task is not None
+        if not self._is_manager:
+            stepped.add(task)
+        try:
+            while step is not None:
+                await step.run()
+                if self.is_ending:
+                    return
+                step = None
+                step = await self._next_step()
+            assert self._at_end is not None
+            await self._at_end()
+        finally:
+            self._at_end = self._on_cancel = None  # they lead back to us: no cycles
+            self.bridge.owners.discard(self)
+            stepped.discard(task)
+
+    async def _next_step(self) -> Step | None:
+        while self._step is None and not self._is_abandoned:
+            self._idle = asyncio.Future(loop=self.bridge.loop)
+            try:
+                await self._idle
+            except asyncio.CancelledError as exc:
+                self.cancellation = exc.with_traceback(None)  # it would lead here: no cycles
+                if self._step is None:
+                    if self.bridge.is_ending:
+                        return None
+                    if self._on_cancel is not None:
+                        self._on_cancel()
+        self._idle = None
+        step, self._step = self._step, None
+        return step

@@ -1,0 +1,117 @@
+"""How a cancellation looks on the other side: Trio's is level-triggered, asyncio's is an edge.
+
+1. Trio asks a guest to end by one ``Task.cancel()``, and waits for it however long it takes.
+2. A guest that then ends by ``CancelledError`` ends the call by ``trio.Cancelled``. Any other value
+   or error is returned or raised as it is.
+3. In an exception group, where Trio asked, each ``CancelledError`` becomes a ``trio.Cancelled``; a
+   group of nothing else becomes one.
+4. The same the other way for a Trio call that asyncio's task makes.
+5. Somebody who waits for long is told whom they wait for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from .stack import format_awaits
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def convert_group(
+    group: BaseExceptionGroup[BaseException],
+    was: type[BaseException],
+    becomes: BaseException,
+) -> BaseException:
+    """Replace each leaf of type ``was``; one alone if there are no others (rule 3)."""
+    matched, rest = group.split(was)
+    if matched is None:
+        return group
+    if rest is None:
+        return becomes
+    return _replace_leaves(group, was, becomes)
+
+
+def _replace_leaves(
+    group: BaseExceptionGroup[BaseException],
+    was: type[BaseException],
+    becomes: BaseException,
+) -> BaseExceptionGroup[BaseException]:
+    # Not derive(): for an ExceptionGroup that would be one again, which can't hold a Cancelled.
+    converted = BaseExceptionGroup(
+        group.message,
+        [
+            _replace_leaves(exc, was, becomes)
+            if isinstance(exc, BaseExceptionGroup)
+            else (becomes if isinstance(exc, was) else exc)
+            for exc in group.exceptions
+        ],
+    )
+    converted.__cause__ = group.__cause__
+    converted.__context__ = group.__context__
+    converted.__suppress_context__ = group.__suppress_context__
+    for note in getattr(group, "__notes__", ()):
+        converted.add_note(note)
+    return converted.with_traceback(group.__traceback__)
+
+
+def first_cancelled(group: BaseExceptionGroup[BaseException]) -> trio.Cancelled | None:
+    """A ``trio.Cancelled`` of the group's leaves, if it has one."""
+    for exc in group.exceptions:
+        found = first_cancelled(exc) if isinstance(exc, BaseExceptionGroup) else exc
+        if isinstance(found, trio.Cancelled):
+            return found
+    return None
+
+
+async def pending_interruption() -> BaseException | None:
+    """The cancellation (or Ctrl-C) that the current Trio task would get at a checkpoint."""
+    try:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    except (trio.Cancelled, KeyboardInterrupt) as exc:
+        return exc
+    return None
+
+
+class CancelReminder:
+    """Watches a guest that was asked to end: warns, and where the user wants it asks again."""
+
+    def __init__(
+        self,
+        guest: asyncio.Task[object],
+        *,
+        warn_after: float | None,
+        redeliver_after: float | None,
+    ) -> None:
+        self._guest: Final = guest
+        self._timers: Final[list[asyncio.TimerHandle]] = []
+        loop = guest.get_loop()
+        if warn_after is not None:
+            self._timers.append(loop.call_later(warn_after, self._warn, warn_after))
+        if redeliver_after is not None:
+            self._redeliver_later(loop, redeliver_after)
+
+    def stop(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def _warn(self, seconds: float) -> None:
+        warnings.warn(
+            f"{self._guest.get_name()} was cancelled by its Trio scope {seconds:g} s ago and has "
+            "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
+            f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
+            f"{format_awaits(self._guest.get_coro())}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _redeliver(self, seconds: float) -> None:
+        self._guest.cancel()
+        self._redeliver_later(self._guest.get_loop(), seconds)
+
+    def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._timers[1:] = [loop.call_later(seconds, self._redeliver, seconds)]

@@ -1,0 +1,335 @@
+"""The Trio task that waits for an asyncio task, its *guest*, and runs the Trio calls that it makes.
+
+A host attends its guest until an *end*: that of the guest itself, that of one step which the guest
+takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which the guest has open
+(:mod:`.trio_manager`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import trio
+from trio.lowlevel import Abort
+
+from .._private import get_running_loop
+from .cancellation import CancelReminder, convert_group, pending_interruption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from .._bridge import Bridge
+    from .to_trio import TrioCall
+
+
+class End(Protocol):
+    """What a host waits for: the part of a future's interface that it needs."""
+
+    def done(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def exception(self) -> BaseException | None: ...
+    def result(self) -> Any: ...
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None: ...
+
+
+class Host:
+    """The Trio side of a crossing to asyncio."""
+
+    __slots__ = (
+        "_bridge",
+        "_call",
+        "_context",
+        "_delivering",
+        "_end",
+        "_guest",
+        "_has_cancelled",
+        "_home",
+        "_interruption",
+        "_is_waiting",
+        "_is_watching",
+        "_registry",
+        "_reminder",
+        "forgotten",
+        "task",
+    )
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        task: trio.lowlevel.Task,
+        guest: asyncio.Task[Any],
+        end: End,
+        registry: dict[asyncio.Task[Any], Host],
+        call: TrioCall | None = None,
+    ) -> None:
+        self._bridge = bridge
+        self._guest = guest
+        self._end = end
+        self.task = task
+        self._home = self._context = task.context
+        self._call = call
+        self._is_waiting = False
+        self._has_cancelled = False
+        self._delivering = False
+        self._interruption: BaseException | None = None
+        self._reminder: CancelReminder | None = None
+        self._is_watching = False
+        self.forgotten: BaseException | None = None
+        """The error that names the Trio managers which the guest has not left."""
+        self._registry = registry
+        registry[guest] = self
+        if call is not None:
+            call.host = self
+
+    # ---- the host waits for the end, and runs the guest's Trio calls
+
+    async def attend(self) -> None:
+        """Wait until the end has come. A checkpoint, always."""
+        try:
+            await self._serve()
+            await self._go_to(self._home)
+        finally:
+            if self._reminder is not None:
+                self._reminder.stop()
+                self._reminder = None
+
+    async def _serve(self) -> None:
+        end, guest = self._end, self._guest
+        try:
+            if end.done() and self._call is None:  # in the turns that this task has just made
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            while True:
+                if self._call is not None:
+                    await self._run_call(self._call)
+                    await self._look_for_interruption()
+                elif not end.done():
+                    await self._wait()
+                else:
+                    break
+            if guest.done() and guest in self._bridge.open_managers:
+                await self._leave_forgotten_managers(guest)
+        finally:
+            del self._registry[guest], guest, end  # from here on it takes no calls
+
+    async def _look_for_interruption(self) -> None:
+        """A guest that makes one call after the other leaves no wait to be cancelled in."""
+        call = self._call
+        if call is None or call.leaves_manager or self._interruption is not None:
+            return
+        self._interruption = await pending_interruption()
+        if self._interruption is not None:
+            # Not to be run: Ctrl-C, which came to us, would not come once more to end it.
+            self._call = None
+            call.refuse()
+            self._cancel_guest(self._guest, self._end)
+
+    async def _wait(self) -> None:
+        self._watch_end()
+        self._is_waiting = True
+        if self._interruption is None:
+            await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+            return
+        # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
+        # and the shield keeps the cancellation that we know of out of that.
+        with trio.CancelScope(shield=True):
+            await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+
+    async def _go_to(self, context: Context) -> None:
+        """Continue in another context, which takes a new step of the Trio task."""
+        if self._context is not context:
+            self._context = self.task.context = context
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the host can take a Trio call."""
+        return self._call is None
+
+    def take(self, call: TrioCall) -> None:
+        """Run a Trio call of the guest's; the guest waits for it. Called on the asyncio side."""
+        call.host = self
+        if self._owes_cancellation and not call.leaves_manager:
+            # The guest makes one call after the other, and none has noticed the cancellation.
+            call.refuse()
+            self._cancel_guest_soon()
+            return
+        self._call = call
+        self._resume(call.context)
+
+    def delivered(self) -> None:
+        """The guest has taken the outcome of its Trio call."""
+        self._delivering = False
+        if self._owes_cancellation:
+            # It was held back until now, lest the outcome be lost. Not cancel() itself: asyncio
+            # drops the value of a task that was cancelled in its last step.
+            self._cancel_guest_soon()
+
+    @property
+    def _owes_cancellation(self) -> bool:
+        return self._interruption is not None and not self._has_cancelled
+
+    def cancel_again(self) -> None:
+        """The guest's ``Task.cancel()`` came while it waited for Trio code that didn't notice."""
+        if self._interruption is not None and self._has_cancelled:
+            self._guest.uncancel()
+            self._has_cancelled = False
+            self._cancel_guest_soon()
+
+    def _watch_end(self) -> None:
+        # Not before there is need: the callback of a task costs a turn of the loop.
+        if not self._is_watching:
+            self._is_watching = True
+            self._end.add_done_callback(self._has_ended, context=self._home)
+
+    def _has_ended(self, end: End) -> None:
+        self._resume(self._home)
+
+    def look_again(self) -> None:
+        """The end may have come, and nobody has called."""
+        self._resume(self._context)
+
+    def _resume(self, context: Context) -> None:
+        if self._is_waiting:
+            self._is_waiting = False
+            self._context = self.task.context = context
+            self._bridge.reschedule(self.task)
+
+    async def _run_call(self, call: TrioCall) -> None:
+        await self._go_to(call.context)
+        await call.run()
+        self._call = None
+        pump = self._bridge.pump
+        with self._bridge.side:
+            is_held = pump.is_held = pump.is_parked
+            self._hand_back(call)
+            del call  # an error of the call leads to this frame: no cycles
+            if is_held:
+                pump.release(make_turns=True)
+
+    def _hand_back(self, call: TrioCall) -> None:
+        interruption = call.take_interruption()
+        if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
+            self._interruption = interruption
+        if call.has_outcome:
+            self._delivering = True
+            call.settle()
+        else:
+            call.interrupt(cancel_task=not self._has_cancelled)
+            self._now_cancelled()
+
+    # ---- cancellation from Trio
+
+    @property
+    def cancelled_by(self) -> BaseException | None:
+        """The ``trio.Cancelled`` or ``KeyboardInterrupt`` for which the guest was cancelled."""
+        return self._interruption if self._has_cancelled else None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a Trio scope was cancelled around the wait, whether the guest knows or not."""
+        return isinstance(self._interruption, trio.Cancelled)
+
+    def has_cancelled(self, interruption: BaseException) -> None:
+        """The guest was cancelled already, before the host came: not to be done once more."""
+        self._interruption = interruption
+        self._now_cancelled()
+
+    def forget_cancellation(self) -> None:
+        """The scope that was cancelled has been left: the next cancellation is a new one."""
+        self._interruption = None
+        self._has_cancelled = False
+        if self._reminder is not None:
+            self._reminder.stop()
+            self._reminder = None
+
+    @trio.lowlevel.enable_ki_protection
+    def _cancelled(self, raise_cancel: Callable[[], NoReturn]) -> Abort:
+        try:
+            raise_cancel()
+        except (trio.Cancelled, KeyboardInterrupt) as exc:
+            self._interrupted(exc)
+        self._resume(self._context)
+        return Abort.FAILED
+
+    def _interrupted(self, exc: BaseException) -> None:
+        is_ctrl_c = isinstance(exc, KeyboardInterrupt)
+        if self._interruption is None or is_ctrl_c:
+            self._interruption = exc
+        if self._delivering or (self._has_cancelled and not is_ctrl_c):
+            return
+        if self._guest_runs():
+            # The guest itself cancels the scope. This may be its last step: see delivered().
+            self._cancel_guest_soon()
+        else:
+            self._cancel_guest(self._guest, self._end)
+
+    def _guest_runs(self) -> bool:
+        bridge = self._bridge
+        if get_running_loop() is bridge.loop:
+            return asyncio.current_task() is self._guest
+        return bridge.calls_plainly is self._guest
+
+    def _cancel_guest_soon(self) -> None:
+        # With what it needs as arguments: if the end comes first, the host has let go of it.
+        self._bridge.loop.call_soon(self._cancel_guest_now, self._guest, self._end)
+
+    def _cancel_guest_now(self, guest: asyncio.Task[Any], end: End) -> None:
+        if self._call is not None:
+            return  # Trio cancels that by itself; delivered() looks what is left to do
+        if self._owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
+            self._cancel_guest(guest, end)
+
+    def _cancel_guest(self, guest: asyncio.Task[Any], end: End) -> None:
+        if not end.done() and not guest.done():
+            with self._bridge.side:
+                guest.cancel()
+            self._now_cancelled()
+
+    def _now_cancelled(self) -> None:
+        if not self._has_cancelled:
+            self._has_cancelled = True
+            self._reminder = CancelReminder(
+                self._guest,
+                warn_after=self._bridge.cancel_warn_after,
+                redeliver_after=self._bridge.redeliver_cancel_after,
+            )
+
+    async def _leave_forgotten_managers(self, guest: asyncio.Task[Any]) -> None:
+        managers = self._bridge.open_managers[guest]
+        error: BaseException = RuntimeError(
+            f"the asyncio task {guest.get_name()!r} ended and did not leave "
+            f"{', '.join(manager.name for manager in managers)}. Write\n"
+            "    async with aio2trio(manager):"
+        )
+        for manager in reversed(list(managers)):
+            error = await manager.leave_in_trio(error) or error
+        self.forgotten = error
+
+    # ---- the outcome
+
+    def result(self) -> Any:
+        """The end's value or error, as the Trio side should see it. To be asked for once."""
+        end = self._end
+        interruption = self._interruption
+        try:
+            if self.forgotten is not None:
+                self.forgotten.__context__ = None if end.cancelled() else end.exception()
+                raise self.forgotten
+            if interruption is None:
+                return end.result()
+            if isinstance(interruption, KeyboardInterrupt):
+                # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.
+                interruption.__context__ = None if end.cancelled() else end.exception()
+                raise interruption
+            if end.cancelled():
+                raise interruption
+            exc = end.exception()
+            if isinstance(exc, BaseExceptionGroup):
+                raise convert_group(exc, asyncio.CancelledError, interruption)
+            return end.result()
+        finally:
+            # What leaves leads to this frame, and to others that hold the host: no cycles.
+            self._interruption = self.forgotten = interruption = exc = None
+            del self._guest, self._end, end

@@ -1,0 +1,282 @@
+"""An asyncio task calls Trio code.
+
+1. The Trio function of a guest runs in its host: in every scope and nursery around the crossing.
+2. That of another asyncio task runs in a Trio task of its own, in the nursery that owns the
+   caller.
+3. asyncio cancelling the caller cancels the scope around the function. The caller sees nothing
+   until the function has ended: ``CancelledError`` if it ended by that cancellation, else its value
+   or error.
+4. A cancellation that comes from Trio reaches the caller as one ``Task.cancel()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+import trio
+
+from .._bridge import below, by_loop
+from .._guest import bridge_of, call_between_runs
+from .._private import get_running_loop
+from .cancellation import convert_group, first_cancelled
+from .context import carry_back
+from .errors import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from .._bridge import Bridge
+    from .host import Host
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def crossing_to_trio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """What asyncio code calls for ``fn``. In Trio code it is the original."""
+
+    async def crossing(*args: P.args, **kwargs: P.kwargs) -> T:
+        loop = get_running_loop()
+        if loop is None:
+            return await fn(*args, **kwargs)
+        try:
+            return await _call(loop, fn, args, kwargs)  # type: ignore[no-any-return]
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+
+    return crossing
+
+
+async def _call(
+    loop: asyncio.AbstractEventLoop,
+    fn: Callable[..., Awaitable[Any]],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Any:
+    bridge, task = caller(loop)
+    call = TrioCall(bridge, task, fn, args, kwargs)
+    hand_over(bridge, call)
+    return await outcome(call)
+
+
+def caller(loop: asyncio.AbstractEventLoop) -> tuple[Bridge, asyncio.Task[Any]]:
+    """The bridge and the task of the asyncio code that calls."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError(
+            "aio2trio() was called outside of an asyncio task. Write "
+            "loop.create_task(async_fn()) for the code that awaits it"
+        )
+    return by_loop.get(loop) or bridge_of(loop), task
+
+
+def is_starting(bridge: Bridge, task: asyncio.Task[Any]) -> bool:
+    """Whether it is a guest in its first step, whose host is not there yet."""
+    return bridge.starting is not None and task.get_coro() is bridge.starting
+
+
+async def outcome(call: TrioCall) -> Any:
+    """Wait for a call that was handed over, as the task that made it."""
+    task = call.task
+    try:
+        return await call
+    finally:
+        carry_back(call.context)
+        call.cancel_late(task)
+        host, call.host = call.host, None
+        if host is not None:
+            host.delivered()
+        elif call.was_cancelled and not call.cancelled():
+            host = call.bridge.host_of(task)
+            if host is not None:
+                host.cancel_again()
+        del task, host  # an error leads to this frame: no cycles
+
+
+@trio.lowlevel.enable_ki_protection
+def call_trio_plain(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a plain function of Trio's from asyncio code.
+
+    The current Trio task is the host of the asyncio task that calls, if it has one.
+    """
+    loop = get_running_loop()
+    if loop is None:
+        if trio.lowlevel.in_trio_run():
+            return fn(*args, **kwargs)
+        return call_between_runs(lambda: fn(*args, **kwargs))
+    bridge = by_loop.get(loop) or bridge_of(loop)
+    outer, task = bridge.calls_plainly, asyncio.current_task()
+    bridge.calls_plainly = task
+    try:
+        trio_task = None if task is None else trio_task_of(bridge, task)
+        return bridge.side.call_trio(trio_task, lambda: fn(*args, **kwargs))
+    finally:
+        bridge.calls_plainly = outer
+
+
+def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task | None:
+    """The Trio task that runs the Trio calls of an asyncio task, if it is there yet."""
+    host = bridge.host_of(task)
+    if host is not None:
+        return host.task
+    return bridge.side.trio_task() if is_starting(bridge, task) else None
+
+
+def hand_over(bridge: Bridge, call: TrioCall) -> None:
+    """Find the Trio task that runs the call (rules 1 and 2)."""
+    host = bridge.host_of(call.task)
+    if host is not None and host.is_free:
+        host.take(call)
+    elif is_starting(bridge, call.task):
+        bridge.first_call = call
+    else:
+        bridge.nursery.start(call)
+
+
+class TrioCall(asyncio.Future[Any]):
+    """One Trio call of an asyncio task; the task awaits it."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        task: asyncio.Task[Any],
+        fn: Callable[..., Awaitable[Any]],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        cancel_scope: trio.CancelScope | None = None,
+    ) -> None:
+        super().__init__(loop=bridge.loop)
+        self.task = task
+        self.leaves_manager = False
+        self.was_cancelled = False
+        """Whether asyncio has cancelled it while it ran."""
+        self.host: Host | None = None
+        self.context: Context = copy_context()
+        self.cancel_scope = cancel_scope or trio.CancelScope()
+        self.bridge: Final = bridge
+        self._fn: Final = fn
+        self._args: Final = args
+        self._kwargs: Final = kwargs
+        self._cancel_message: str | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._interruption: BaseException | None = None
+        self.has_outcome = True
+        """Whether the function itself gave a value or an error: false if it was interrupted."""
+        self._has_ended = False
+        self._is_cancelled_late = False
+
+    @property
+    def name(self) -> str:
+        """For the Trio task that runs the call."""
+        return str(getattr(self._fn, "__qualname__", self._fn))
+
+    def cancel(self, msg: str | None = None) -> bool:
+        """asyncio cancels the caller: cancel the Trio code, and let it end first (rule 3)."""
+        if self.done():
+            # The outcome is on its way, and must not be lost: asyncio would throw CancelledError
+            # in its place. True: the task leaves it to us, see cancel_late().
+            self._is_cancelled_late = not self.cancelled()
+            self._cancel_message = msg
+            return self._is_cancelled_late
+        if self._has_ended:
+            return super().cancel(msg)
+        self._cancel_message = msg
+        self.was_cancelled = True
+        if get_running_loop() is self.bridge.loop:
+            self.cancel_scope.cancel()
+        else:  # a signal handler, perhaps in the middle of Trio's scheduler
+            self.bridge.loop.call_soon_threadsafe(self.cancel_scope.cancel)
+        return True
+
+    def refuse(self) -> None:
+        """It won't be run: the caller is about to be cancelled."""
+        self._has_ended = True
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Run the function in the current Trio task, and keep the outcome for :meth:`settle`.
+
+        Raises nothing. If nothing came out of it but a cancellation from around the call, or
+        Ctrl-C, it has no outcome, and :meth:`interrupt` is to follow instead.
+        """
+        self.context = trio.lowlevel.current_task().context
+        if below.get() is not self.bridge:
+            below.set(self.bridge)
+        try:
+            self._value = await self.run_in_scope()
+        except (trio.Cancelled, KeyboardInterrupt) as exc:
+            self._interruption = exc
+            self.has_outcome = False
+        except BaseExceptionGroup as exc:
+            self._interruption = first_cancelled(exc)
+            error = convert_group(exc, trio.Cancelled, asyncio.CancelledError())
+            self.has_outcome = isinstance(error, BaseExceptionGroup)
+            self._error = error if self.has_outcome else None
+            del error
+        except BaseException as exc:
+            self._error = exc
+        self._has_ended = True
+        del self  # an error leads to this frame, and the call to the error: no cycles
+
+    async def run_in_scope(self) -> Any:
+        """The call itself, inside :attr:`cancel_scope`. Some calls leave that open, or close it."""
+        scope, function = self.cancel_scope, self.call_function()
+        del self  # the frames of an error lead here by their callers, and so to it: no cycles
+        with scope:
+            return await function
+
+    @trio.lowlevel.disable_ki_protection
+    async def call_function(self) -> Any:
+        """Run the user's code. Ctrl-C can interrupt it at any line, as everywhere in Trio."""
+        fn, args, kwargs = self._fn, self._args, self._kwargs
+        del self  # as above
+        return await fn(*args, **kwargs)
+
+    def take_interruption(self) -> BaseException | None:
+        """What came from around the call, once: a ``trio.Cancelled`` or ``KeyboardInterrupt``."""
+        interruption, self._interruption = self._interruption, None
+        return interruption
+
+    def cancel_late(self, task: asyncio.Task[Any]) -> None:
+        """The caller has the outcome: deliver a cancel() that came while it was on its way."""
+        if not self._is_cancelled_late:
+            return
+
+        def cancel() -> None:
+            if task.cancelling() and not task.done():  # else somebody has called uncancel()
+                task.cancel(self._cancel_message)
+                task.uncancel()  # it was counted when it came
+
+        task.get_loop().call_soon(cancel)
+
+    def fail(self, exc: BaseException) -> None:
+        """Give the caller this error instead of the outcome that there isn't."""
+        self._error = exc
+        self.settle()
+
+    def settle(self) -> None:
+        """Give the caller the outcome."""
+        self._forget_task()
+        if self._error is not None:
+            self.set_exception(self._error)
+        elif self.cancel_scope.cancelled_caught:
+            super().cancel(self._cancel_message)
+        else:
+            self.set_result(self._value)
+
+    def interrupt(self, *, cancel_task: bool) -> None:
+        """Let the caller see that Trio cancelled it: now, or (not ``cancel_task``) once more."""
+        if cancel_task:
+            self.task.cancel()  # which cancels this future, as the task waits for it
+        self._forget_task()
+        super().cancel(self._cancel_message)
+
+    def _forget_task(self) -> None:
+        # The traceback of an error leads, by its frames' callers, to this object. If it led on to
+        # the task, a failed task would live until the garbage collector's next run, and asyncio
+        # would say only then that nobody has retrieved its error.
+        del self.task

@@ -1,0 +1,369 @@
+"""asyncio code enters a context manager of Trio's: ``async with`` around an asyncio body.
+
+1. The manager is entered and left in one Trio task: the host of the asyncio task. So a nursery or a
+   cancel scope is around all Trio calls of the body, and around the body itself.
+2. An asyncio task without a host is adopted by a Trio task of its own until the last of its
+   managers is left. So is a task that lives in steps (:mod:`.asyncio_owner`): its next step may
+   have another host.
+3. If the manager's own scope is cancelled (a child of the nursery fails, a deadline passes), the
+   asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
+   stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``.
+4. If asyncio cancels the body, a scope around the manager is cancelled, and the manager is left
+   with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on.
+5. Managers are left in the reverse order and by the task that entered them. What is never left is
+   left with an error that names it when the task ends.
+6. In a program that starts from asyncio one task may set up what another takes down, in different
+   runs of the loop. There what an adopted task has not left stays open when it ends, any task may
+   leave it, and the error comes when the loop is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .._private import get_running_loop
+from .asyncio_manager import details
+from .cancellation import convert_group, first_cancelled
+from .context import carry_back
+from .host import Host
+from .to_trio import TrioCall, caller, hand_over, outcome, trio_task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextvars import Context
+
+    from .._bridge import Bridge
+
+
+class TrioManager:
+    """One ``async with`` of asyncio code around a manager of Trio's, sync or async."""
+
+    def __init__(self, manager: Any) -> None:
+        loop = get_running_loop()
+        assert loop is not None
+        self.bridge, self.task = caller(loop)
+        self.manager: Final = manager
+        self.scope: Final = trio.CancelScope()
+        self._is_async: Final = hasattr(type(manager), "__aenter__")
+        self.trio_task: trio.lowlevel.Task | None = None
+        self.context: Context | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"aio2trio({self.manager!r})"
+
+    # ---- asyncio side
+
+    async def enter(self) -> Any:
+        """Enter the manager. It takes a pass of Trio's scheduler."""
+        call = _Enter(self)
+        bridge, task = self.bridge, self.task
+        lives_in_steps = task in bridge.stepped and task not in bridge.adopters
+        if lives_in_steps or trio_task_of(bridge, task) is None:
+            _Adoption(bridge, call).start()
+        else:
+            hand_over(bridge, call)
+        return await outcome(call)
+
+    async def leave(self, exc: BaseException | None) -> bool:
+        """Leave the manager with what came out of the body.
+
+        Returns:
+          Whether the exception is to be swallowed.
+        """
+        if asyncio.current_task() is not self.task and not self._has_outlived_its_task():
+            raise RuntimeError(
+                f"{self.name} was entered in the asyncio task {self.task.get_name()!r} and left in "
+                f"{_task_name()!r}. Leave it in the task that entered it"
+            )
+        opened = self.bridge.open_managers.get(self.task, [])
+        if self not in opened:
+            raise RuntimeError(f"{self.name} was left already")
+        if later := opened[opened.index(self) + 1 :]:
+            return await self._leave_out_of_order(later)
+        return await self.leave_here(exc)
+
+    async def leave_here(self, exc: BaseException | None) -> bool:
+        """As :meth:`leave`, in the task and the order that are right."""
+        if trio_task_of(self.bridge, self.task) is not self.trio_task:
+            raise RuntimeError(f"{self.name} is left where the Trio task that entered it is gone")
+        task = asyncio.current_task()
+        assert task is not None
+        call = _Leave(self, task, exc)
+        if task is self.task:
+            hand_over(self.bridge, call)
+        else:
+            self._hand_over_from_other_task(call)
+        try:
+            is_swallowed: bool = await outcome(call)
+            return is_swallowed
+        except asyncio.CancelledError:
+            if isinstance(exc, asyncio.CancelledError):
+                return False  # the body's own goes on
+            raise
+        finally:
+            if call.has_absorbed_cancellation and self.task.cancelling():
+                self.task.uncancel()
+            del call, exc, task
+
+    def _hand_over_from_other_task(self, call: _Leave) -> None:
+        host = self.bridge.adopters[self.task]
+        if not host.is_free:
+            raise RuntimeError(f"{self.name} is being left already, or one that is inside of it")
+        host.take(call)
+
+    def _has_outlived_its_task(self) -> bool:
+        bridge = self.bridge
+        return (
+            bridge.lets_managers_outlive_tasks and self.task.done() and self.task in bridge.adopters
+        )
+
+    async def _leave_out_of_order(self, later: list[TrioManager]) -> bool:
+        error = RuntimeError(
+            f"{self.name} was left before {', '.join(manager.name for manager in later)}, which "
+            "was entered later. Leave context managers in the reverse order"
+        )
+        for manager in (*reversed(later), self):
+            try:
+                await manager.leave_here(error)
+            except BaseException as exc:
+                if exc is not error:
+                    error.add_note(f"{manager.name} was left with {exc!r}")
+        raise error
+
+    # ---- Trio side, in the host
+
+    async def enter_in_trio(self) -> Any:
+        """Enter the scope and the manager."""
+        self.scope.__enter__()
+        try:
+            value = await self._enter()
+        except BaseException as exc:
+            if self.scope.__exit__(type(exc), exc, exc.__traceback__):
+                return None
+            raise
+        self.trio_task = task = trio.lowlevel.current_task()
+        self.context = task.context
+        self.bridge.open_managers.setdefault(self.task, []).append(self)
+        return value
+
+    async def leave_in_trio(self, exc: BaseException | None) -> BaseException | None:
+        """Leave the manager and the scope with ``exc``; what leaves them."""
+        opened = self.bridge.open_managers[self.task]
+        opened.remove(self)
+        if not opened:
+            del self.bridge.open_managers[self.task]
+        try:
+            is_swallowed = await self._exit(exc)
+            leaving = None if is_swallowed else exc
+        except BaseException as new:
+            leaving = new
+        try:
+            if self.scope.__exit__(*details(leaving)):
+                return None
+        except BaseException as rest:  # a group, without the scope's own cancellation
+            return rest
+        else:
+            return leaving
+        finally:
+            del exc, leaving  # an error leads here: no cycles
+
+    @trio.lowlevel.disable_ki_protection
+    async def _enter(self) -> Any:
+        manager = self.manager
+        if self._is_async:
+            return await type(manager).__aenter__(manager)
+        return type(manager).__enter__(manager)
+
+    async def _exit(self, exc: BaseException | None) -> object:
+        manager = self.manager
+        if not self._is_async:
+            return type(manager).__exit__(manager, *details(exc))
+        leaving = type(manager).__aexit__(manager, *details(exc))
+        try:
+            return await _interruptible(leaving)
+        except KeyboardInterrupt:
+            if (
+                inspect.iscoroutine(leaving)
+                and inspect.getcoroutinestate(leaving) == inspect.CORO_CREATED
+            ):
+                await leaving  # Ctrl-C came before it could begin
+            raise
+
+
+class _Enter(TrioCall):
+    """Leaves its scope open."""
+
+    def __init__(self, manager: TrioManager) -> None:
+        super().__init__(
+            manager.bridge,
+            manager.task,
+            manager.enter_in_trio,
+            (),
+            {},
+            cancel_scope=manager.scope,
+        )
+        self.manager: Final = manager
+        self.has_run = False
+
+    async def run_in_scope(self) -> Any:
+        try:
+            return await self.manager.enter_in_trio()
+        finally:
+            self.has_run = True
+
+
+class _Leave(TrioCall):
+    """Closes the scope that was left open."""
+
+    def __init__(
+        self, manager: TrioManager, task: asyncio.Task[Any], exc: BaseException | None
+    ) -> None:
+        super().__init__(
+            manager.bridge, task, manager.leave, (exc,), {}, cancel_scope=manager.scope
+        )
+        self._incoming: Final = self.context
+        assert manager.context is not None
+        self.context = manager.context
+        self.leaves_manager = True
+        self._manager: Final = manager
+        self._exc = exc
+        self.has_absorbed_cancellation = False
+
+    async def run_in_scope(self) -> bool:
+        carry_back(self._incoming)
+        exc, self._exc = self._exc, None
+        host = self.host
+        assert host is not None
+        cancelled_by = host.cancelled_by
+        passed = await self._as_trio_sees(exc, cancelled_by)
+        leaving = await self._manager.leave_in_trio(passed)
+        try:
+            if host.is_cancelled and not _holds_cancelled(leaving) and not _is_cancelled():
+                host.forget_cancellation()
+                self.has_absorbed_cancellation = cancelled_by is not None
+            if leaving is None:
+                return passed is not None
+            if leaving is passed and not isinstance(leaving, trio.Cancelled):
+                return False
+            raise leaving
+        finally:
+            del self, exc, passed, leaving, host, cancelled_by  # an error leads here: no cycles
+
+    async def _as_trio_sees(
+        self, exc: BaseException | None, cancelled_by: BaseException | None
+    ) -> BaseException | None:
+        if isinstance(exc, asyncio.CancelledError):
+            return await self._cancelled(cancelled_by) or exc
+        if isinstance(exc, BaseExceptionGroup) and exc.subgroup(asyncio.CancelledError):
+            cancelled = await self._cancelled(cancelled_by)
+            if cancelled is not None:
+                return convert_group(exc, asyncio.CancelledError, cancelled)
+        return exc
+
+    async def _cancelled(self, cancelled_by: BaseException | None) -> trio.Cancelled | None:
+        """The body was cancelled: by Trio, or else by asyncio, which cancels the scope."""
+        if isinstance(cancelled_by, trio.Cancelled):
+            return cancelled_by
+        self._manager.scope.cancel()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled as exc:
+            return exc
+        return None  # the manager is a shield
+
+
+class _Adoption:
+    """A Trio task that is the host of an asyncio task as long as that has managers open."""
+
+    def __init__(self, bridge: Bridge, first_call: _Enter) -> None:
+        self._bridge: Final = bridge
+        self._first_call: Final = first_call
+        self.task = first_call.task
+        self.cancel_scope = trio.CancelScope()
+        self._callback: Callable[[Any], object] | None = None
+
+    def start(self) -> None:
+        """Called on the asyncio side."""
+        nursery = self._bridge.nursery
+        nursery.own(self)
+        nursery.start_soon(self._run, name=f"{self._first_call.manager.name} and what it is around")
+
+    @trio.lowlevel.enable_ki_protection
+    async def _run(self) -> None:
+        bridge = self._bridge
+        task, first_call = trio.lowlevel.current_task(), self._first_call
+        host = Host(bridge, task, self.task, self, bridge.adopters, first_call)
+        with self.cancel_scope:
+            await host.attend()
+            if host.forgotten is not None:
+                bridge.nursery.fail(host.forgotten)
+        bridge.nursery.disown(self)
+        if self._callback is not None:
+            self.task.remove_done_callback(self._callback)
+        self._callback = None  # which leads to us, as host does: no cycles
+        del host, first_call
+
+    # ---- the end that the host waits for
+
+    def done(self) -> bool:
+        bridge = self._bridge
+        if self._first_call.has_run and self.task not in bridge.open_managers:
+            return True
+        return self.task.done() and (bridge.is_ending or not bridge.lets_managers_outlive_tasks)
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
+        self._callback = fn
+        self.task.add_done_callback(fn, context=context)
+
+    def cancelled(self) -> bool:
+        return False
+
+    def exception(self) -> BaseException | None:
+        return None
+
+    def result(self) -> None:
+        return None
+
+
+@trio.lowlevel.disable_ki_protection
+async def _interruptible(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
+def open_manager(manager: object) -> TrioManager:
+    """The ``async with`` that is to be left: the current task's last around ``manager``."""
+    loop = get_running_loop()
+    assert loop is not None
+    bridge, task = caller(loop)
+    for opened in reversed(bridge.open_managers.get(task, [])):
+        if opened.manager is manager:
+            return opened
+    for opened in (opened for here in bridge.open_managers.values() for opened in here):
+        if opened.manager is manager:
+            return opened  # of another task: it will say so
+    raise RuntimeError(
+        f"aio2trio({manager!r}) is to be left, but was not entered, or was left already"
+    )
+
+
+def _task_name() -> str | None:
+    task = asyncio.current_task()
+    return None if task is None else task.get_name()
+
+
+def _holds_cancelled(exc: BaseException | None) -> bool:
+    if isinstance(exc, BaseExceptionGroup):
+        return first_cancelled(exc) is not None
+    return isinstance(exc, trio.Cancelled)
+
+
+def _is_cancelled() -> bool:
+    """Whether the current Trio task is cancelled by a scope around it."""
+    return trio.current_effective_deadline() == -math.inf

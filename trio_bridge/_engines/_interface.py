@@ -1,0 +1,43 @@
+"""What the bridge needs of an event loop implementation, and nothing more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+NOW = float("-inf")
+"""What :meth:`Engine.turn` returns when another turn should follow at once."""
+
+
+class Engine(Protocol):
+    """An asyncio event loop that is turned from outside.
+
+    Rules that every engine keeps:
+
+    1. ``turn()`` never blocks.
+    2. When ``turn()`` returns a time, no callback is ready: nothing needs to happen before that
+       time unless the descriptor becomes readable, or somebody calls the loop.
+    3. ``SystemExit`` and ``KeyboardInterrupt`` raised by a callback leave ``turn()``, no other
+       exception does, and the callbacks behind it are kept for the next turn.
+    4. An engine imports nothing of the bridge's but ``_private`` and this file.
+    """
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; one object for the engine's life."""
+        ...
+
+    def turn(self) -> float:
+        """Make one iteration; the loop time at which the next is due, ``NOW``, or infinity."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the loop has I/O to handle."""
+        ...
+
+    def use_clock(self, current_time: Callable[[], float]) -> None:
+        """Make ``loop.time()`` follow another clock (Trio's virtual one)."""
+        ...

@@ -1,0 +1,105 @@
+"""The default engine: the standard library's selector loop, turned from outside.
+
+Transports, TLS, pipes and subprocesses are the standard library's, unchanged. The selector's own
+descriptor (epoll, kqueue) is readable whenever one of asyncio's descriptors is, so that a single
+Trio task watches all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Final, TypeVarTuple
+
+from .. import _private
+from ._interface import NOW
+from ._signals import SignalHandlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+Ts = TypeVarTuple("Ts")
+
+_select: Final = selectors.DefaultSelector.select
+
+
+# While callbacks are ready, and the last poll found nothing, so many turns go without a poll: it is
+# a quarter of a short turn. Descriptors wait for a few callbacks more, as in a longer turn.
+_TURNS_WITHOUT_POLL: Final = 3
+
+
+class _PollingSelector(selectors.DefaultSelector):
+    """A selector that never waits: Trio does that, on this selector's descriptor."""
+
+    found_events = False
+    _left_out = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and not self.found_events and self._left_out < _TURNS_WITHOUT_POLL:
+            self._left_out += 1
+            return []
+        self._left_out = 0
+        events = _select(self, 0)
+        self.found_events = bool(events)
+        return events
+
+
+class SelectorEventLoop(asyncio.SelectorEventLoop):
+    """The standard library's loop, but for signals: their wakeup descriptor stays Trio's."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        super().__init__(selector)
+        self._signals = SignalHandlers(self)
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Call ``callback(*args)`` in the loop when the process gets the signal."""
+        self._signals.add(sig, callback, args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Put back what handled the signal before; whether there was a handler to remove."""
+        return self._signals.remove(sig)
+
+    def stop(self) -> None:
+        """Refuse: the loop's life is that of its ``open_loop`` block."""
+        raise RuntimeError(
+            "this loop ends with its Trio scope, not by loop.stop(): "
+            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
+        )
+
+    def run_forever(self) -> None:
+        """Run until stopped; refuse before anything is changed if the loop runs already."""
+        # CPython 3.13.0 looks after it has begun to change things, and un-marks the running loop.
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        super().run_forever()
+
+    def close(self) -> None:
+        """Close the loop and give the process's signals back."""
+        if not self.is_running():
+            self._signals.remove_all()
+        super().close()
+
+
+class SelectorEngine:
+    """See :class:`._interface.Engine`, whose rules this keeps."""
+
+    def __init__(self) -> None:
+        self._selector = _PollingSelector()
+        self.loop = SelectorEventLoop(self._selector)
+        self._run_once = _private.run_once(self.loop)
+        self._ready = _private.ready_queue(self.loop)
+
+    def turn(self) -> float:
+        self._run_once()
+        # Where there were events there are often more: another poll (a microsecond) is cheaper
+        # than to park and be woken by Trio (ten).
+        if self._ready or self._selector.found_events:
+            return NOW
+        return _private.next_timer(self.loop)
+
+    def fileno(self) -> int:
+        return self._selector.fileno()
+
+    def use_clock(self, current_time: Callable[[], float]) -> None:
+        vars(self.loop)["time"] = current_time

@@ -1,0 +1,46 @@
+"""Trio's clock where Trio is the guest of an asyncio loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ._private import GuestDoor
+
+
+class LoopClock(trio.abc.Clock):
+    """The loop's time. Without Trio's thread the loop waits, not Trio."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._time = loop.time
+        self.door: GuestDoor | None = None
+        self.next_deadline: float | None = None
+        """What Trio waits for, if it has asked since the last tick: no task can run."""
+
+    def forget_deadline(self) -> None:
+        """A tick begins."""
+        self.next_deadline = None
+
+    def start_clock(self) -> None:
+        """Nothing to do."""
+
+    def current_time(self) -> float:
+        """Seconds."""
+        return self._time()
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Trio has nothing to run until ``deadline``, and asks how long it may wait for I/O."""
+        self.next_deadline = deadline
+        if self.door is not None and not self.door.waits_for_idle():
+            return 0
+        return deadline - self._time()
+
+    def release(self) -> None:
+        """Trio has ended: let go of the loop."""
+        now = self._time()
+        self._time = lambda: now
+        self.door = None

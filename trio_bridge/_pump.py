@@ -1,0 +1,236 @@
+"""Gives an engine its turns: the Trio tasks that make an asyncio loop run.
+
+1. A turn is made by whichever Trio task woke up: the one that watches the engine's descriptor, the
+   one that waits for the earliest timer or for somebody to call the loop, or a host that has just
+   made work for the loop (:attr:`Pump.is_held`).
+2. Turns follow each other while there is work, up to a budget; then comes a Trio checkpoint, and
+   the task that passed it *drives*: it goes on until the loop is idle.
+3. The loop is *parked* when it is idle and nobody drives. Only then do ``call_soon`` and
+   ``call_at`` differ from the engine's own: they wake the waiting task first. At all other times
+   they cost what they cost on the engine.
+4. Turns don't stop for cancellation, as asyncio code may need them to clean up. They stop for
+   :meth:`Pump.stop`.
+5. Nothing here is interrupted by Ctrl-C: Trio raises it in the user's code, or at a checkpoint of
+   the main task. That holds for asyncio's callbacks too, as they run below.
+
+A timer that asyncio cancels leaves the alarm set: on real time the early turn that follows is
+harmless, and cheaper than to move the alarm for each of the timeouts that never fire. A virtual
+clock would jump to it, so there the alarm is moved.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+from trio.lowlevel import Abort
+
+from . import _private
+from ._engines import NOW
+from ._loop_clock import LoopClock
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from ._asyncio_side import AsyncioSide
+    from ._engines import Engine
+
+# The budget between two checkpoints. A checkpoint costs some 5 µs, so that half a millisecond makes
+# it one per cent, and other Trio tasks wait half a millisecond at most (or one turn, if longer).
+# The count bounds it on a virtual clock, where schedules must not depend on the machine's speed.
+SECONDS_PER_BATCH: Final = 0.0005
+TURNS_PER_BATCH: Final = 100
+
+
+class Pump:
+    """Turns one engine."""
+
+    on_exit: Callable[[BaseException], None]
+    """Gets each ``SystemExit`` or ``KeyboardInterrupt`` that leaves a turn."""
+
+    def __init__(self, engine: Engine, side: AsyncioSide) -> None:
+        self._engine: Final = engine
+        self._loop: Final = engine.loop
+        self._side: Final = side
+        self._thread: Final = threading.get_ident()
+        self._scope: Final = trio.CancelScope(shield=True)
+        self.is_parked = False
+        self.is_held = False
+        """Don't wake the pump for work: who has set this will call :meth:`release`."""
+        self._is_driven = False
+        self._is_stopping = False
+        self._waiter: trio.lowlevel.Task | None = None
+        self._alarm = trio.CancelScope()
+        self._alarm_when = math.inf
+        self._budget = SECONDS_PER_BATCH
+        self._is_virtual = False
+        clock = trio.lowlevel.current_clock()
+        if not (_private.is_system_clock(clock) or isinstance(clock, LoopClock)):
+            engine.use_clock(clock.current_time)
+            self._budget = math.inf
+            self._is_virtual = True
+        # Values are exchanged, never keys: the interpreter's attribute caches depend on those.
+        self._methods: Final = vars(engine.loop)
+        self._call_soon: Final = engine.loop.call_soon
+        self._call_at: Final = engine.loop.call_at
+        self._unpark()
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Give turns until :meth:`stop`; cancellation from outside has no effect."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_descriptor)
+                nursery.start_soon(self._watch_clock)
+
+    def stop(self) -> None:
+        """Give no more turns."""
+        self._is_stopping = True
+        del self._methods["call_soon"], self._methods["call_at"]
+        self._scope.cancel()
+
+    # ---- turns
+
+    def make_turns(self) -> bool:
+        """Give turns until the loop is idle (true, and it is parked) or the budget is spent.
+
+        For the asyncio side: the caller has entered it.
+        """
+        self._unpark()
+        turn = self._engine.turn
+        end = None
+        for _ in range(TURNS_PER_BATCH):
+            try:
+                due = turn()
+            except (SystemExit, KeyboardInterrupt) as exc:
+                self.on_exit(exc)
+                continue
+            if due != NOW:
+                self._park(due)
+                return True
+            if end is None:
+                end = perf_counter() + self._budget
+            elif perf_counter() > end:
+                break
+        return False
+
+    def release(self, *, make_turns: bool) -> None:
+        """If there is work since the loop was held, do it here and now, or let the pump do it.
+
+        For the asyncio side: the caller has entered it.
+        """
+        self.is_held = False
+        if not self.is_parked and not (make_turns and self.make_turns()):
+            self._wake()
+
+    @trio.lowlevel.enable_ki_protection
+    def _make_batch(self) -> bool:
+        if self._is_stopping:
+            return True  # a task that was scheduled already: the loop may be closed by now
+        self._side.enter()
+        try:
+            return self.make_turns()
+        finally:
+            self._side.leave()
+
+    async def _drive(self) -> None:
+        if self._make_batch() or self._is_driven:
+            return
+        self._is_driven = True
+        try:
+            while True:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                if self._make_batch():
+                    return
+        finally:
+            self._is_driven = False
+
+    # ---- what wakes us
+
+    @trio.lowlevel.enable_ki_protection
+    async def _watch_descriptor(self) -> None:
+        descriptor = self._engine.fileno()
+        while not self._is_stopping:
+            await trio.lowlevel.wait_readable(descriptor)
+            await self._drive()
+
+    @trio.lowlevel.enable_ki_protection
+    async def _watch_clock(self) -> None:
+        while not self._is_stopping:
+            self._alarm_when = math.inf
+            with trio.CancelScope() as self._alarm:
+                while not self._alarm.cancel_called:
+                    await self._drive()
+                    await self._wait_for_call_or_alarm()
+
+    async def _wait_for_call_or_alarm(self) -> None:
+        self._waiter = trio.lowlevel.current_task()
+
+        def abort(raise_cancel: object) -> Abort:
+            if self._is_stopping:
+                self._waiter = None
+                return Abort.SUCCEEDED
+            # The alarm. To wake up is ten times cheaper than to be raised out of the wait.
+            self._wake()
+            return Abort.FAILED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            trio.lowlevel.reschedule(self._waiter)
+            self._waiter = None
+
+    # ---- parking
+
+    def _park(self, due: float) -> None:
+        if due < self._alarm_when or (self._is_virtual and due > self._alarm_when):
+            self._set_alarm(due)
+        if not self.is_parked:
+            self.is_parked = True
+            self._methods["call_soon"] = self._call_soon_while_parked
+            self._methods["call_at"] = self._call_at_while_parked
+
+    def _unpark(self) -> None:
+        self.is_parked = False
+        self._methods["call_soon"] = self._call_soon
+        self._methods["call_at"] = self._call_at
+
+    def _set_alarm(self, when: float) -> None:
+        self._alarm_when = when
+        self._alarm.deadline = trio.current_time() + (when - self._loop.time())
+
+    def _call_soon_while_parked(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._check_thread("call_soon")
+        self._unpark()
+        if not self.is_held:
+            self._wake()
+        return self._call_soon(callback, *args, context=context)
+
+    def _call_at_while_parked(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self._check_thread("call_at")
+        handle = self._call_at(when, callback, *args, context=context)
+        if when < self._alarm_when:
+            self._set_alarm(when)
+        return handle
+
+    def _check_thread(self, method: str) -> None:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                f"loop.{method}() was called from another thread than the loop's. "
+                "Write loop.call_soon_threadsafe(callback, *args), or for a coroutine "
+                "asyncio.run_coroutine_threadsafe(coro, loop)"
+            )

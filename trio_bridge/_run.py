@@ -1,0 +1,332 @@
+"""The life of a loop: ``run`` and ``open_loop``.
+
+An open loop ends in named phases, all of them shielded from cancellation:
+
+1. *cancel*: cancel the asyncio tasks that remain, and await them, until there are none;
+2. *generators*: finalize the async generators;
+3. *executor*: shut the default executor down;
+4. *close*: close the loop.
+
+Then the errors leave the block: see :func:`_what_leaves`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple
+
+import trio
+
+from . import _private
+from ._asyncio_side import AsyncioSide
+from ._bridge import Bridge, below, by_loop
+from ._crossing import crossing_to_asyncio
+from ._crossing.errors import explain, trim
+from ._engines import make_engine
+from ._nursery import LoopNursery, check_on_error
+from ._pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from types import TracebackType
+
+    from ._nursery import ErrorHandler, OnError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def run(
+    async_fn: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
+    engine: str | None = None,
+    on_error: Literal["raise", "log"] | ErrorHandler = "raise",
+    cancel_warn_after: float | None = 5.0,
+    redeliver_cancel_after: float | None = None,
+    clock: trio.abc.Clock | None = None,
+    instruments: Sequence[trio.abc.Instrument] = (),
+    restrict_keyboard_interrupt_to_checkpoints: bool = False,
+    strict_exception_groups: bool = True,
+) -> T:
+    """Run a Trio program with an asyncio loop open for all of it.
+
+    Args:
+      async_fn: the main function, Trio side; called with ``*args``.
+      engine, on_error, cancel_warn_after, redeliver_cancel_after: as for :func:`open_loop`.
+      clock, instruments, restrict_keyboard_interrupt_to_checkpoints, strict_exception_groups:
+        as for :func:`trio.run`.
+
+    Returns:
+      What ``async_fn`` returns.
+
+    Raises:
+      BaseException: what ``async_fn`` raises, bare, as from :func:`trio.run`; with other errors in
+        a group if asyncio code failed where nobody awaits it (``on_error``). Ctrl-C cancels the
+        asyncio code that the main task waits for, and comes out as :exc:`KeyboardInterrupt`.
+    """
+    _check_is_function(async_fn)
+    if _private.get_running_loop() is not None:
+        raise RuntimeError(
+            "trio_bridge.run() was called from asyncio code, whose loop it would block. "
+            "Write `await aio2trio(async_fn)(*args)` to call Trio code from there"
+        )
+
+    async def main() -> T:
+        async with open_loop(
+            engine=engine,
+            on_error=on_error,
+            cancel_warn_after=cancel_warn_after,
+            redeliver_cancel_after=redeliver_cancel_after,
+        ):
+            value = await async_fn(*args)
+        return value
+
+    try:
+        return trio.run(
+            main,
+            clock=clock,
+            instruments=instruments,
+            restrict_keyboard_interrupt_to_checkpoints=restrict_keyboard_interrupt_to_checkpoints,
+            strict_exception_groups=strict_exception_groups,
+        )
+    except BaseException as exc:
+        raise trim(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+
+
+def open_loop(
+    *,
+    engine: str | None = None,
+    on_error: OnError = "raise",
+    cancel_warn_after: float | None = 5.0,
+    redeliver_cancel_after: float | None = None,
+) -> AbstractAsyncContextManager[asyncio.AbstractEventLoop, None]:
+    """Open an asyncio loop for the Trio code in the block, and the tasks started there.
+
+    Several loops may be open at once, side by side or nested; code uses the innermost.
+
+    Args:
+      engine: what implements the loop: ``"selector"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE``
+        variable and else the default.
+      on_error: what becomes of an exception that asyncio would only log: ``"raise"`` cancels the
+        block, and it leaves as an :exc:`ExceptionGroup`; ``"log"`` is asyncio's way; a function is
+        called with the loop and asyncio's context dict. A handler that is set with
+        ``loop.set_exception_handler`` wins.
+      cancel_warn_after: warn when a cancelled asyncio task has not ended after so many seconds;
+        ``None``: never.
+      redeliver_cancel_after: cancel such a task again every so many seconds; ``None``: never.
+
+    Returns:
+      An async context manager, whose value is the loop.
+
+    Raises:
+      ValueError: an unknown engine or ``on_error``, or seconds that are not positive.
+
+    Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
+    them, finalizes async generators, shuts the default executor down and closes the loop.
+    Cancellation does not cut that short.
+    """
+    return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after)
+
+
+def _check_is_function(async_fn: object) -> None:
+    if inspect.iscoroutine(async_fn):
+        async_fn.close()  # else Python warns that it was never awaited, which is beside the point
+        raise TypeError(
+            "trio_bridge.run() takes the async function, not a coroutine object. Write\n"
+            f"    trio_bridge.run({async_fn.__name__}, ...)\n"
+            f"instead of trio_bridge.run({async_fn.__name__}(...))"
+        )
+
+
+class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
+    # A class, not a generator with @asynccontextmanager: Ctrl-C may come while contextlib's frames
+    # run, between the two of which nobody would own the loop.
+
+    def __init__(
+        self,
+        engine: str | None,
+        on_error: OnError,
+        cancel_warn_after: float | None,
+        redeliver_cancel_after: float | None,
+    ) -> None:
+        check_on_error(on_error)
+        _check_seconds("cancel_warn_after", cancel_warn_after)
+        _check_seconds("redeliver_cancel_after", redeliver_cancel_after)
+        self._engine = engine
+        self._on_error: OnError = on_error
+        self._cancel_warn_after = cancel_warn_after
+        self._redeliver_cancel_after = redeliver_cancel_after
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aenter__(self) -> asyncio.AbstractEventLoop:
+        if not trio.lowlevel.in_trio_task():
+            raise RuntimeError(
+                "open_loop() needs a Trio task. Start the program with trio_bridge.run(main)"
+            )
+        engine = make_engine(self._engine)
+        loop = engine.loop
+        side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
+        self._pump = Pump(engine, side)
+        self._owner = LoopNursery(loop, self._on_error)
+        self._bridge = bridge = Bridge(
+            loop,
+            side=side,
+            nursery=self._owner,
+            pump=self._pump,
+            cancel_warn_after=self._cancel_warn_after,
+            redeliver_cancel_after=self._redeliver_cancel_after,
+        )
+        self._pump.on_exit = bridge.asyncio_code_exits
+        self._nursery_manager = trio.open_nursery()
+        self._nursery = await self._nursery_manager.__aenter__()
+        self._outer = below.get()
+        _private.begin_running(loop)
+        bridge.open()
+        below.set(bridge)
+        self._nursery.start_soon(self._pump.run)
+        self._owner.open(self._nursery, side)
+        self._owner.body_scope.__enter__()
+        return loop
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        body = exc
+        try:
+            self._bridge.leave_forgotten_bodies()
+            if self._owner.body_scope.__exit__(exc_type, exc, traceback):
+                body = None
+        except BaseException as rest:  # a group, without our scope's cancellations
+            body = rest
+        # In a task of its own: Trio delivers Ctrl-C to the main task, however shielded.
+        self._nursery.start_soon(self._end)
+        interruption = None
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseException as closing_exc:
+            interruption = closing_exc
+        below.set(self._outer)
+        leaving = _what_leaves(self._owner, body, interruption)
+        if leaving is not None and leaving is not exc:
+            raise leaving
+
+    @trio.lowlevel.enable_ki_protection
+    async def _end(self) -> None:
+        bridge, loop = self._bridge, self._bridge.loop
+        phases = (_cancel_remaining_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
+        try:
+            with trio.CancelScope(shield=True):
+                # If the surroundings were cancelled just now, those who watch that come first.
+                await trio.lowlevel.cancel_shielded_checkpoint()
+                bridge.is_ending = True
+                bridge.nursery.start_closing()
+                for phase in phases:
+                    await _run_phase(phase)
+                # A Trio task that outlives the block may have called asyncio meanwhile. No
+                # checkpoint between the last look and the end, or its call would wait for a loop
+                # that is closed.
+                while asyncio.all_tasks(loop):
+                    await _run_phase(_cancel_remaining_tasks)
+                for owner in list(bridge.trio_owners):
+                    owner.end()
+        finally:
+            self._pump.stop()
+            self._close()
+            self._nursery.cancel_scope.cancel()
+
+    def _close(self) -> None:
+        loop = self._bridge.loop
+        self._bridge.is_open = False
+        _private.end_running(loop)
+        with self._bridge.side:  # transports are closed, and their clean-up is asyncio code
+            loop.close()
+        self._owner.close()
+        self._bridge.close()
+
+
+def _check_seconds(option: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | float):
+        raise TypeError(f"{option}={value!r}: write a number of seconds, or None")
+    if not value > 0:
+        raise ValueError(f"{option}={value!r}: write a positive number of seconds, or None")
+
+
+async def _run_phase(phase: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    while True:
+        try:
+            await crossing_to_asyncio(phase)()
+        except asyncio.CancelledError:
+            continue  # by a task that cleans up by cancelling all tasks, the phase's included
+        return
+
+
+async def _cancel_remaining_tasks() -> None:
+    loop = asyncio.get_running_loop()
+    hosts = by_loop[loop].hosts
+    this_task = asyncio.current_task()
+    cancelled: set[asyncio.Task[Any]] = set()
+    hosted: set[asyncio.Task[Any]] = set()  # their hosts get their errors
+    while remaining := asyncio.all_tasks() - {this_task}:
+        for task in remaining - cancelled:
+            task.cancel()
+        cancelled |= remaining
+        hosted |= remaining & hosts.keys()
+        with contextlib.suppress(asyncio.CancelledError):  # from a task as in _run_phase
+            await asyncio.wait(remaining)
+    for task in cancelled - hosted:
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            loop.call_exception_handler(
+                {
+                    "message": "an asyncio task failed while its loop was closing",
+                    "exception": exc,
+                    "task": task,
+                }
+            )
+
+
+def _what_leaves(
+    owner: LoopNursery, body: BaseException | None, interruption: BaseException | None
+) -> BaseException | None:
+    """The exception that leaves the block, whose body ended with ``body``.
+
+    1. ``SystemExit`` and ``KeyboardInterrupt`` that asyncio code raised, or a Ctrl-C while the loop
+       was closing, leave bare; all other errors are their context.
+    2. Errors that asyncio would log leave in a group, together with the body's own.
+    3. The body's exception leaves as it is.
+    """
+    unhandled = owner.errors
+    errors = list(unhandled)
+    if body is not None and not (unhandled and isinstance(body, trio.Cancelled)):
+        errors.insert(0, body)
+    for error in errors:
+        explain(error)
+    exits = [*owner.exits, *_exits(body), *_exits(interruption)]
+    if exits:
+        errors = [error for error in [*errors, *exits] if error is not exits[0]]
+        if errors:
+            exits[0].__context__ = BaseExceptionGroup(_UNHANDLED, errors)
+        return exits[0]
+    if interruption is not None:
+        return interruption  # a bug of the bridge's own
+    if unhandled:
+        return BaseExceptionGroup(_UNHANDLED, errors)
+    return body
+
+
+_UNHANDLED: Final = "unhandled errors in the asyncio loop"
+
+
+def _exits(exc: BaseException | None) -> list[BaseException]:
+    """``SystemExit`` or ``KeyboardInterrupt``, bare or alone in the nursery's group."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return [exc] if isinstance(exc, SystemExit | KeyboardInterrupt) else []

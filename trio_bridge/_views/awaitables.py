@@ -1,0 +1,77 @@
+"""Awaitable objects as seen from the other side."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from .._crossing.errors import readable
+from .sides import ASYNCIO, TRIO
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from .sides import Side
+
+
+async def _await(awaitable: Awaitable[Any], begun: list[bool]) -> Any:
+    begun.append(True)
+    return await awaitable
+
+
+def _as_coroutine(awaitable: Awaitable[Any], begun: list[bool]) -> Awaitable[Any]:
+    # A coroutine object becomes the guest itself; other awaitables need a coroutine around them.
+    return awaitable if inspect.iscoroutine(awaitable) else _await(awaitable, begun)
+
+
+_crossings: Final = {ASYNCIO: ASYNCIO.crossing(_as_coroutine), TRIO: TRIO.crossing(_await)}
+
+
+def await_across(side: Side, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
+    """What ``__await__`` returns to code of the other side."""
+    begun: list[bool] = []
+    try:
+        return (yield from _crossings[side](awaitable, begun).__await__())
+    except BaseException:
+        if not begun:
+            _drop(awaitable)
+        raise
+
+
+def _drop(awaitable: Awaitable[Any]) -> None:
+    """Cancelled before it began: what was to be awaited is not wanted any more."""
+    if inspect.iscoroutine(awaitable):
+        if inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
+            awaitable.close()
+    elif isinstance(awaitable, Coroutine):  # what holds one, as aiohttp's requests
+        awaitable.close()
+
+
+class AwaitableView:
+    """A coroutine object for code of the other side to await, once."""
+
+    __slots__ = ("_result", "original", "side")
+
+    def __init__(self, side: Side, original: Awaitable[Any], result: Callable[[Any], Any]) -> None:
+        self.side = side
+        self.original = original
+        self._result = result
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        original = self.original
+        if self.side.is_own():
+            return (yield from _await(original, []).__await__())
+        try:
+            value = yield from await_across(self.side, original)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+        return self._result(value)
+
+    def close(self) -> None:
+        """Close the coroutine object without awaiting it."""
+        if inspect.iscoroutine(self.original):
+            self.original.close()
+
+    def __repr__(self) -> str:
+        return f"{self.side.adapter}({self.original!r})"

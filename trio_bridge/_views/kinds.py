@@ -1,0 +1,156 @@
+"""What needs a view, and what crosses as it is: one decision for each type.
+
+1. Plain data crosses unchanged: numbers, strings, dates, enums, exceptions and the like, and what
+   is derived from them; types written in C that hold values and have nothing asynchronous about
+   them (``asyncpg.Record``).
+2. A list, dict, set or tuple is plain data if all that it holds is.
+3. An exception class and a class of plain data cross unchanged.
+4. What is async in any way is no plain data, unless it is an exception.
+"""
+
+from __future__ import annotations
+
+import collections
+import enum
+import inspect
+import numbers
+import types
+import typing
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# In these modules of the standard library all is plain data. By name, as importing some is slow.
+_DATA_MODULES: Final = frozenset(
+    {
+        *("_io", "array", "datetime", "decimal", "fractions", "ipaddress", "numbers", "pathlib"),
+        *("pathlib._local", "re", "string.templatelib", "typing", "uuid", "weakref", "zoneinfo"),
+    }
+)
+_DATA: Final = (
+    *(str, bytes, bytearray, memoryview, range, slice, numbers.Number, enum.Enum),
+    *(type(None), type(...), type(NotImplemented), types.CodeType, types.FrameType),
+    *(types.TracebackType, types.GenericAlias, types.UnionType, types.MappingProxyType),
+)
+_CONTAINERS: Final = (
+    *(list, dict, set, frozenset, tuple),
+    *(collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter),
+)
+SIMPLE: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None)})
+"""What needs no second look."""
+# What a dict's keys(), values() and items() give decides each time anew.
+_LAZY: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
+_ASYNC: Final = ("__await__", "__aenter__", "__aiter__", "__anext__")
+_VALUE: Final = ("__len__", "__getitem__", "__index__", "__float__")
+
+_decisions: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+
+
+def has_special(cls: type, name: str) -> bool:
+    """Whether instances have a special method; ``hasattr`` would look in the metaclass too."""
+    return any(name in vars(base) for base in cls.__mro__)
+
+
+def is_container(cls: type) -> bool:
+    """Whether what instances hold decides: a builtin container, or a named tuple."""
+    if cls in _CONTAINERS:
+        return True
+    is_named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
+    return is_named_tuple and not _has_async_functions(cls)
+
+
+def is_data_type(cls: type) -> bool:
+    """Whether instances of ``cls``, which is no container, cross as they are."""
+    decision = _decisions.get(cls)
+    if decision is None:
+        decision = _decisions[cls] = _decide(cls)
+    return decision
+
+
+def _decide(cls: type) -> bool:
+    if issubclass(cls, BaseException):
+        return True  # else nobody could raise or catch it
+    if any(has_special(cls, name) for name in _ASYNC) or _has_async_functions(cls):
+        return False
+    if issubclass(cls, _DATA) or cls is object:
+        return True
+    if any(_is_from_data_module(base) for base in cls.__mro__):
+        return True
+    return (
+        _is_written_in_c(cls)
+        and any(has_special(cls, name) for name in _VALUE)
+        and cls not in _LAZY
+    )
+
+
+def _is_from_data_module(cls: type) -> bool:
+    is_typings_own = cls in (typing.Generic, typing.Protocol)
+    return cls.__module__ in _DATA_MODULES and not is_typings_own
+
+
+def _has_async_functions(cls: type) -> bool:
+    return any(
+        inspect.iscoroutinefunction(attribute) or inspect.isasyncgenfunction(attribute)
+        for base in cls.__mro__
+        for attribute in vars(base).values()
+    )
+
+
+def _is_written_in_c(cls: type) -> bool:
+    python = (types.FunctionType, property, staticmethod, classmethod)
+    return not any(
+        isinstance(attribute, python) or type(attribute).__name__ == "cython_function_or_method"
+        for base in cls.__mro__
+        for attribute in vars(base).values()
+    )
+
+
+def holds_simple(container: Any) -> bool:
+    """A fast look, also at the many rows of a query, whether it holds numbers and strings only."""
+    is_dict = isinstance(container, dict)
+    values = chain(container, container.values()) if is_dict else container
+    kinds = set(map(type, values))
+    if kinds and not is_dict and kinds <= {tuple, list}:
+        kinds = set(map(type, chain.from_iterable(container)))
+    return kinds <= SIMPLE
+
+
+def is_data_class(cls: type) -> bool:
+    """Whether the class itself crosses as it is."""
+    return is_data_type(cls) or cls is type or is_container(cls)
+
+
+def is_data(container: Any) -> bool:
+    """Whether a container crosses as it is: whether all that it holds does, however deep."""
+    seen: set[int] = set()
+    found = [container]
+    while found:
+        value = found.pop()
+        if id(value) not in seen:
+            seen.add(id(value))
+            if not _holds_data(value, found):
+                return False
+    return True
+
+
+def _holds_data(container: Any, found: list[Any]) -> bool:
+    """Whether there is no object in a container; the containers in it are put into ``found``."""
+    if holds_simple(container):
+        return True
+    if isinstance(container, dict):
+        parts: tuple[Iterable[Any], ...] = (container.keys(), container.values())
+    else:
+        parts = (container,)
+    for values in parts:
+        for cls in set(map(type, values)):
+            if is_container(cls):
+                found += [value for value in values if type(value) is cls]
+            elif issubclass(cls, type):
+                if not all(is_data_class(value) for value in values if type(value) is cls):
+                    return False
+            elif not is_data_type(cls):
+                return False
+    return True
