@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
 
-from ._bridge import current_bridge, nearest, owning
+from ._bridge import below, current_bridge, nearest, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
 from ._crossing.errors import trim
 from ._private import get_running_loop
@@ -163,7 +163,8 @@ class BlockNursery(TaskNursery):
         args: tuple[Any, ...],
         **options: Any,
     ) -> None:
-        owning.set(self)  # who calls start_soon may be elsewhere
+        below.set(self._bridge)  # who calls start_soon may be elsewhere
+        owning.set(self)
         try:
             await crossing_to_asyncio(async_fn)(*args, **options)
         finally:
@@ -208,11 +209,11 @@ class BlockNursery(TaskNursery):
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while self._children or self.tasks.running():
-            if self.tasks.running():
-                with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
-                    await crossing_to_asyncio(await_tasks)()
-            else:
+            if self._children:
                 await self._child_ended.park()
+                continue
+            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
+                await crossing_to_asyncio(await_tasks)()
 
     async def _await_tasks(self) -> None:
         while running := self.tasks.running():

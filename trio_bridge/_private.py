@@ -11,6 +11,8 @@ name                                           why no public name will do
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
 ``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
 ``Future._log_traceback``                      whether nobody has retrieved a task's error yet
+``Future._source_traceback``                   in debug mode, where a task was created: our frame is
+                                               to be left out, as asyncio's own is
 ``Handle._context``                            a callback's context, which Python 3.11 has no public
                                                name for
 ``asyncio._get_running_loop``, ``_set_...``    exported for the authors of event loops
@@ -48,6 +50,7 @@ __all__ = [
     "begin_running",
     "context_of",
     "end_running",
+    "forget_innermost_source_frame",
     "get_running_loop",
     "is_system_clock",
     "is_trios_sigint_handler",
@@ -111,6 +114,12 @@ def context_of(thing: Any) -> Context | None:
 def is_unretrieved(task: asyncio.Future[Any]) -> bool:
     """Whether it has failed, and nobody has asked for its error."""
     return bool(getattr(task, "_log_traceback", False))
+
+
+def forget_innermost_source_frame(task: asyncio.Future[Any]) -> None:
+    """Leave the caller out of what debug mode says of where a task was created."""
+    if source := getattr(task, "_source_traceback", None):
+        del source[-1]
 
 
 def asyncgen_hooks(

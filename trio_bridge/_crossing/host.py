@@ -90,6 +90,9 @@ class Host:
         try:
             await self._serve()
             await self._go_to(self._home)
+            if self._interruption is None and self._end.cancelled():
+                # Perhaps Trio has cancelled what the guest waited for, and us only then.
+                self._interruption = await pending_interruption()
         finally:
             if self._reminder is not None:
                 self._reminder.stop()

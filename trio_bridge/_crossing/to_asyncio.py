@@ -62,6 +62,8 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
             try:
                 if host is None:
                     await trio.lowlevel.cancel_shielded_checkpoint()
+                    if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
+                        await trio.lowlevel.checkpoint_if_cancelled()
                 else:
                     await host.attend()
                 if len(context) > 1:  # one is the bridge's own
