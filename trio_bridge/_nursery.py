@@ -315,14 +315,15 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         owning.set(self._outer)
         self._stop_tracking()
         leaving = nursery.what_leaves(leaving)
+        del nursery, self._nursery, self._trio_nursery
+        if leaving is None or leaving is exc:
+            return leaving is None
+        context = leaving.__context__
         try:
-            if leaving is None:
-                return True
-            if leaving is exc:
-                return False
             raise trim(leaving)
         finally:
-            del exc, leaving, nursery, self._nursery, self._trio_nursery  # no cycles
+            leaving.__context__ = context  # not the cancellation of the body
+            del exc, leaving, context  # no cycles
 
     def _stop_tracking(self) -> None:
         tracking = self._bridge.tracking

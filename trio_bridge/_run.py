@@ -216,7 +216,12 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         below.set(self._outer)
         leaving = _what_leaves(self._owner, body, interruption)
         if leaving is not None and leaving is not exc:
-            raise leaving
+            context = leaving.__context__
+            try:
+                raise leaving
+            finally:
+                leaving.__context__ = context  # not the cancellation of the body
+                del leaving, context  # no cycles
 
     @trio.lowlevel.enable_ki_protection
     async def _end(self) -> None:
