@@ -5,6 +5,10 @@
    can't know the bridge: a note says which line to write.
 3. Both hold for what is printed with the exception too: the members of a group, causes, contexts.
 4. A group that a scope of ours has made says which scope that is.
+5. On Trio's side an error keeps its context. ``raise`` puts what is being handled there in the
+   place of it: what the caller handles would hide what the callee has handled. It goes to the end
+   of the chain instead, where a plain ``await`` has it. (On asyncio's side Python does the same to
+   every error that a future throws into a task, frame after frame, and nothing can be done.)
 
 An exception that doesn't cross is never touched; of one that does, no frame but the bridge's.
 """
@@ -16,7 +20,7 @@ import inspect
 import linecache
 import re
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +113,11 @@ def _last(tb: TracebackType | None) -> TracebackType | None:
 
 
 def _has_others(exc: BaseException) -> bool:
-    return exc.__context__ is not None or exc.__cause__ is not None or isinstance(exc, BaseExceptionGroup)
+    return (
+        exc.__context__ is not None
+        or exc.__cause__ is not None
+        or isinstance(exc, BaseExceptionGroup)
+    )
 
 
 def _others(exc: BaseException) -> list[BaseException]:
@@ -122,6 +130,60 @@ def _others(exc: BaseException) -> list[BaseException]:
                 seen.add(id(other))
                 found.append(other)
     return found[1:]
+
+
+# ---- rule 5: contexts
+
+
+def raise_as_it_is(exc: BaseException) -> NoReturn:
+    """Raise an exception that was raised elsewhere."""
+    context = exc.__context__
+    try:
+        raise exc
+    finally:
+        _keep_context(exc, context)
+        del exc, context  # it leads to this frame: no cycles
+
+
+def result_of(end: Result) -> Any:
+    """The result of a future: its error as it is."""
+    exc = None if end.cancelled() else end.exception()
+    context = None if exc is None else exc.__context__
+    try:
+        return end.result()
+    finally:
+        if exc is not None:
+            _keep_context(exc, context)
+        del exc, context  # it leads to this frame: no cycles
+
+
+class Result(Protocol):
+    """The part of a future's interface that is needed."""
+
+    def cancelled(self) -> bool: ...
+    def exception(self) -> BaseException | None: ...
+    def result(self) -> Any: ...
+
+
+def _keep_context(exc: BaseException, context: BaseException | None) -> None:
+    """Put the context of ``exc`` back, which was ``context`` before it was raised."""
+    handled = exc.__context__
+    if context is None or handled is None or handled is context:
+        return
+    exc.__context__ = context
+    chain = [exc, *_contexts(exc)]
+    if not {id(exc) for exc in chain} & {id(exc) for exc in [handled, *_contexts(handled)]}:
+        chain[-1].__context__ = handled
+
+
+def _contexts(exc: BaseException) -> list[BaseException]:
+    found, seen = [], {id(exc)}
+    context = exc.__context__
+    while context is not None and id(context) not in seen:
+        seen.add(id(context))
+        found.append(context)
+        context = context.__context__
+    return found
 
 
 # ---- rule 4: the scope that a group has left
@@ -158,7 +220,7 @@ def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Pla
     """
     note = f"This group left {scope}"
     if opened is not None:
-        note += f", opened here:\n  File \"{opened.filename}\", line {opened.lineno}"
+        note += f', opened here:\n  File "{opened.filename}", line {opened.lineno}'
         note += f", in {opened.function}"
         if line := linecache.getline(opened.filename, opened.lineno).strip():
             note += f"\n    {line}"
@@ -235,9 +297,7 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _chain(
-    tb: TracebackType | None, end: TracebackType | None = None
-) -> Iterator[TracebackType]:
+def _chain(tb: TracebackType | None, end: TracebackType | None = None) -> Iterator[TracebackType]:
     while tb is not end and tb is not None:
         yield tb
         tb = tb.tb_next

@@ -177,7 +177,7 @@ class _AsyncIterator(View):
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
 
-def _called(view: View, *args: Any, **kwargs: Any) -> Any:
+def _called(view: View, /, *args: Any, **kwargs: Any) -> Any:
     try:
         return view.trio_bridge_views.functions.call(view.trio_bridge_original, args, kwargs)
     except BaseException as exc:
