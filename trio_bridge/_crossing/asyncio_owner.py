@@ -23,6 +23,7 @@ import trio
 
 from .._bridge import current_bridge, no_bridge
 from .context import carry_back
+from .errors import raise_as_it_is
 from .host import Host
 from .to_asyncio import start_guest
 
@@ -80,7 +81,7 @@ class Step:
             return self._value
         error, self._error = self._error, None
         try:
-            raise error
+            raise_as_it_is(error)
         finally:
             del error  # it leads to this frame: no cycles
 

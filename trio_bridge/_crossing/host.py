@@ -15,6 +15,7 @@ from trio.lowlevel import Abort
 
 from .._private import get_running_loop
 from .cancellation import CancelReminder, convert_group, pending_interruption
+from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,19 +321,19 @@ class Host:
         try:
             if self.forgotten is not None:
                 self.forgotten.__context__ = None if end.cancelled() else end.exception()
-                raise self.forgotten
+                raise_as_it_is(self.forgotten)
             if interruption is None:
-                return end.result()
+                return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.
                 interruption.__context__ = None if end.cancelled() else end.exception()
-                raise interruption
+                raise_as_it_is(interruption)
             if end.cancelled():
                 raise interruption
             exc = end.exception()
             if isinstance(exc, BaseExceptionGroup):
-                raise convert_group(exc, asyncio.CancelledError, interruption)
-            return end.result()
+                raise_as_it_is(convert_group(exc, asyncio.CancelledError, interruption))
+            return result_of(end)
         finally:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None

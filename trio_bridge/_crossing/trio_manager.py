@@ -30,6 +30,7 @@ from .._private import get_running_loop
 from .asyncio_manager import details
 from .cancellation import convert_group, first_cancelled
 from .context import carry_back
+from .errors import raise_as_it_is
 from .host import Host
 from .to_trio import TrioCall, caller, hand_over, outcome, trio_task_of
 
@@ -254,7 +255,7 @@ class _Leave(TrioCall):
                 return passed is not None
             if leaving is passed and not isinstance(leaving, trio.Cancelled):
                 return False
-            raise leaving
+            raise_as_it_is(leaving)
         finally:
             del self, exc, passed, leaving, host, cancelled_by  # an error leads here: no cycles
 
