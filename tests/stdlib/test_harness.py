@@ -14,7 +14,7 @@ ONE, TWO = f"{MODULE}.Sample.test_one", f"{MODULE}.Sample.test_two"
 
 @pytest.fixture(scope="module")
 def misbehaving():
-    tests = _run_sample("bridge", "Misbehaving", "BrokenFixture", limit=2)
+    tests = _run_sample("bridge", "Misbehaving", "BrokenFixture", limit=8)
     return {test_id.rpartition(".")[2]: test for test_id, test in tests.items()}
 
 
