@@ -1312,6 +1312,13 @@ def test_ctrl_c_under_asyncio_run_waits_for_busy_trio_code_as_for_asyncios(run_o
     assert (out, err) == (["ready", "was not interrupted", "trio ended", "KeyboardInterrupt"], "")
 
 
+NOBODY_INTERRUPTS = """
+import trio.testing
+
+def say_when_it_waits():
+    pass
+"""
+
 NEVER_CLOSED = """
 loop = make_loop()
 
@@ -1343,7 +1350,7 @@ trio.run(trio_code)
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_loop_that_is_never_closed_gives_no_traceback_at_exit(run_on, loop):
-    code = "import trio.testing\n" + HEAD + NEVER_CLOSED
+    code = HEAD + NOBODY_INTERRUPTS + NEVER_CLOSED
     out, err = run_on(code, loop, "bare", "door", interrupt=False)
     assert out == []
     assert "Traceback" not in "".join(
@@ -1353,7 +1360,7 @@ def test_a_loop_that_is_never_closed_gives_no_traceback_at_exit(run_on, loop):
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_closing_a_loop_ends_the_call_that_a_task_waits_for(run_on, loop):
-    code = "import trio.testing\n" + HEAD + CLOSED_WITH_A_CALL_PENDING
+    code = HEAD + NOBODY_INTERRUPTS + CLOSED_WITH_A_CALL_PENDING
     out, err = run_on(code, loop, "bare", "door", interrupt=False)
     assert out == ["trio cleaned up", "done"]
     assert err == ""
