@@ -670,7 +670,7 @@ def run_child(tmp_path):
             env={**os.environ, "PYTHONPATH": PYTHONPATH},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=50,
             check=False,
         )
 
