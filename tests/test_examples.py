@@ -34,7 +34,7 @@ def test_asyncpg_users():
     assert re.search(r"  1  Riri\n  2  Fifi\n  3  Loulou\n", result.stdout)
     assert "add up to 40425" in result.stdout
     gave_up_after = re.search(r"Gave up on pg_sleep\(30\) after (.*) s\.", result.stdout)
-    assert 0.5 <= float(gave_up_after[1]) < 3  # at once, on a busy machine too
+    assert 0.5 <= float(gave_up_after[1]) < 10  # at once, on a busy machine too
     assert "6 * 7 = 42" in result.stdout
     assert "in the middle of a transaction: there are still 3 users" in result.stdout
 
