@@ -1,9 +1,9 @@
-"""A server whose handler crashes one time in four: who gets to know?
+"""A server whose handler crashes one time in four.
 
-On stock asyncio (``python examples/russian_roulette.py --stock``) the crash is printed and
-forgotten: the server goes on, and the program ends as if nothing had happened. On the bridge
-(``python examples/russian_roulette.py``) the crash ends the program, with a traceback that names the
-handler. The asyncio code is the same. It needs nothing but ``trio_bridge``.
+Who gets to know? On stock asyncio (``python examples/russian_roulette.py --stock``) the crash is
+printed and forgotten: the server goes on, and the program ends as if nothing had happened. On the
+bridge (without ``--stock``) the crash ends the program, with a traceback that names the handler.
+The asyncio code is the same. It needs nothing but ``trio_bridge``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def play(players: int, seed: int) -> None:
 
 def main() -> None:
     """Run the same game on stock asyncio or on the bridge."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Russian roulette, over the network.")
     parser.add_argument("--stock", action="store_true", help="run it on stock asyncio")
     parser.add_argument("--players", type=int, default=8, help="default: 8")
     parser.add_argument("--seed", type=int, default=1, help="of the revolver; default: 1")

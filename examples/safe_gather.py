@@ -1,6 +1,6 @@
-"""``asyncio.gather`` in library code: one call times out, and what becomes of the others?
+"""``asyncio.gather`` in library code, of whose calls one times out.
 
-In asyncio they are left running behind: ``gather`` passes the error on and lets go of its children.
+What becomes of the others? In asyncio they are left running behind: ``gather`` passes the error on and lets go of its children.
 ``open_asyncio_nursery`` owns them, however deep in library code they were started: when its block
 is left they have ended. Run it with ``python examples/safe_gather.py``. It needs nothing but
 ``trio_bridge``.
@@ -29,7 +29,7 @@ async def fetch(name: str, seconds: float) -> str:
     return name
 
 
-async def fetch_all() -> list[str]:
+async def fetch_all() -> tuple[str, str, str]:
     """What the library offers: three calls at once, one of them with a timeout."""
     return await asyncio.gather(
         asyncio.wait_for(fetch("the impatient one", 60), timeout=0.1),

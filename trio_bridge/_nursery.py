@@ -16,7 +16,7 @@ import trio
 
 from ._bridge import below, current_bridge, nearest, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
-from ._crossing.errors import trim
+from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
 from ._task_nursery import TaskNursery
 from ._tracking import Tracking
@@ -278,6 +278,9 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
 class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"]):
     # A class for the reason that _run._OpenLoop is one.
 
+    def __init__(self) -> None:
+        self._opened: Final = place_of_caller()
+
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> AsyncioNursery:
         if get_running_loop() is not None:
@@ -318,6 +321,8 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         del nursery, self._nursery, self._trio_nursery
         if leaving is None or leaving is exc:
             return leaving is None
+        if isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "an asyncio nursery", self._opened)
         context = leaving.__context__
         try:
             raise trim(leaving)

@@ -23,7 +23,7 @@ from . import _private
 from ._asyncio_side import AsyncioSide
 from ._bridge import Bridge, below
 from ._crossing import crossing_to_asyncio
-from ._crossing.errors import explain, trim
+from ._crossing.errors import explain, note_scope, place_of_caller, trim
 from ._engines import make_engine
 from ._pump import Pump
 from ._task_nursery import LoopNursery
@@ -159,6 +159,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._on_error: OnError = on_error
         self._cancel_warn_after = cancel_warn_after
         self._redeliver_cancel_after = redeliver_cancel_after
+        self._opened: Final = place_of_caller()
 
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> asyncio.AbstractEventLoop:
@@ -215,6 +216,8 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             interruption = closing_exc
         below.set(self._outer)
         leaving = _what_leaves(self._owner, body, interruption)
+        if self._owner.errors and isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "the block of its asyncio loop", self._opened)
         if leaving is not None and leaving is not exc:
             context = leaving.__context__
             try:
