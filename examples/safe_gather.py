@@ -2,8 +2,9 @@
 
 What becomes of the others? In asyncio they are left running behind: ``gather`` passes the error on
 and lets go of its children. ``open_asyncio_nursery`` owns them, however deep in library code they
-were started: when its block is left they have ended. Run it with ``python examples/safe_gather.py``.
-It needs nothing but ``trio_bridge``.
+were started: when its block is left they have ended. It needs nothing but ``trio_bridge``::
+
+    python examples/safe_gather.py
 """
 
 from __future__ import annotations

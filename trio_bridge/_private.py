@@ -59,7 +59,7 @@ __all__ = [
     "begin_running",
     "context_of",
     "end_running",
-    "forget_innermost_source_frame",
+    "forget_source_frames",
     "get_running_loop",
     "is_system_clock",
     "is_trios_sigint_handler",
@@ -176,9 +176,10 @@ def is_unretrieved(task: asyncio.Future[Any]) -> bool:
     return bool(getattr(task, "_log_traceback", False))
 
 
-def forget_innermost_source_frame(task: asyncio.Future[Any]) -> None:
-    """Leave the caller out of what debug mode says of where a task was created."""
-    if source := getattr(task, "_source_traceback", None):
+def forget_source_frames(task: asyncio.Future[Any], filename: str) -> None:
+    """Leave a file's functions out of what debug mode says of where a task was created."""
+    source = getattr(task, "_source_traceback", None)
+    while source and source[-1].filename == filename:
         del source[-1]
 
 

@@ -68,7 +68,7 @@ class TaskCreation:
     def _create_owned(self, coro: Any, **options: Any) -> Any:
         task = self._create(coro, **options)
         try:
-            _private.forget_innermost_source_frame(task)
+            _private.forget_source_frames(task, __file__)
             context = options.get("context")
             innermost = owning.get() if context is None else context.get(owning)
             nursery = nearest(innermost, self._loop) or self._root
