@@ -87,12 +87,12 @@ class Bridge:
         self.redeliver_cancel_after: Final = redeliver_cancel_after
         self.reschedule: Final = reschedule
         """``trio.lowlevel.reschedule``, for the asyncio side."""
-        self.lets_managers_outlive_tasks: Final = lets_managers_outlive_tasks
+        self.lets_managers_outlive_tasks = lets_managers_outlive_tasks
         self.thread = threading.get_ident()
         self._process: Final = os.getpid()
         self.is_open = True
         self.is_ending = False
-        """Whether the loop's block has ended: what still waits for a next step won't get one."""
+        """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
         # long as the asyncio task has Trio managers open.
         self.hosts: Final[dict[asyncio.Task[Any], Host]] = {}

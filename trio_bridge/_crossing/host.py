@@ -227,6 +227,11 @@ class Host:
         return self._interruption if self._has_cancelled else None
 
     @property
+    def ctrl_c(self) -> KeyboardInterrupt | None:
+        """The Ctrl-C that came in Trio code of the guest's, or at the wait."""
+        return self._interruption if isinstance(self._interruption, KeyboardInterrupt) else None
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether a Trio scope was cancelled around the wait, whether the guest knows or not."""
         return isinstance(self._interruption, trio.Cancelled)

@@ -7,6 +7,8 @@
    until the function has ended: ``CancelledError`` if it ended by that cancellation, else its value
    or error.
 4. A cancellation that comes from Trio reaches the caller as one ``Task.cancel()``.
+5. Ctrl-C and ``SystemExit`` come bare to a task that no crossing hosts, as out of asyncio's
+   ``TaskGroup``: in a group they would end the task, and not the loop's run.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 import trio
 
 from .._bridge import below, by_loop
+from .._exits import bare_exit
 from .._guest import bridge_of, call_between_runs
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
@@ -260,9 +263,10 @@ class TrioCall(asyncio.Future[Any]):
 
     def settle(self) -> None:
         """Give the caller the outcome."""
+        is_guest = self.task in self.bridge.hosts
         self._forget_task()
         if self._error is not None:
-            self.set_exception(self._error)
+            self.set_exception(self._error if is_guest else bare_exit(self._error))
         elif self.cancel_scope.cancelled_caught:
             super().cancel(self._cancel_message)
         else:

@@ -304,11 +304,13 @@ class _Adoption:
             await host.attend()
             if host.forgotten is not None:
                 bridge.nursery.fail(host.forgotten)
+        if (ctrl_c := host.ctrl_c) is not None:
+            bridge.nursery.exit(ctrl_c)  # the asyncio task has seen a CancelledError only
         bridge.nursery.disown(self)
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
         self._callback = None  # which leads to us, as host does: no cycles
-        del host, first_call
+        del host, first_call, ctrl_c
 
     # ---- the end that the host waits for
 
@@ -316,7 +318,7 @@ class _Adoption:
         bridge = self._bridge
         if self._first_call.has_run and self.task not in bridge.open_managers:
             return True
-        return self.task.done() and (bridge.is_ending or not bridge.lets_managers_outlive_tasks)
+        return self.task.done() and not bridge.lets_managers_outlive_tasks
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
         self._callback = fn
