@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "streams": {"_bridge", "_views"},
     "channels": {"_private", "_views"},
     "_views": {"_bridge", "_crossing", "_guest", "_private"},
-    "_crossing": {"_bridge", "_exits", "_guest", "_private"},
+    "_crossing": {"_bridge", "_exits", "_guest", "_guest_ctrl_c", "_private"},
     "_guest": {
         *("_asyncio_side", "_bridge", "_exits", "_guest_context", "_guest_ctrl_c"),
         *("_guest_nursery", "_loop_clock", "_private"),

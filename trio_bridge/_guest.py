@@ -45,7 +45,7 @@ from ._asyncio_side import AsyncioSide
 from ._bridge import Bridge, below, by_loop
 from ._exits import first_exit
 from ._guest_context import RunContext, TrioToCome
-from ._guest_ctrl_c import CtrlC, uninterrupted
+from ._guest_ctrl_c import CtrlC, runs_trio, uninterrupted
 from ._guest_nursery import GuestNursery
 from ._loop_clock import LoopClock
 
@@ -159,9 +159,9 @@ class TrioGuest:
     def _start_run(self) -> AsyncioSide:
         hooks = sys.get_asyncgen_hooks()
         library = vars(sniffio_thread_local).get("name")
-        _private.set_running_loop(None)
-        sys.set_asyncgen_hooks(None, None)  # Trio would keep asyncio's, and the loop by them
-        try:
+        try:  # Ctrl-C is not in our hands before Trio has taken it
+            _private.set_running_loop(None)
+            sys.set_asyncgen_hooks(None, None)  # Trio would keep asyncio's, and the loop by them
             trio.lowlevel.start_guest_run(
                 self._main,
                 run_sync_soon_threadsafe=self._make_ticks_threadsafe,
@@ -228,18 +228,17 @@ class TrioGuest:
         self._ticks_to_come = None
         self._is_waiting = False
         self.resume()
-        self.ctrl_c.in_tick = True
         self._side.leave()
         try:
             self._make_batch()
         finally:
             self._side.enter()
-            self.ctrl_c.in_tick = False
         if self._outcome is not None:
             self._finish(self._outcome)
         elif self._tick is not None:
             self._wait_for_next()
 
+    @runs_trio
     def _make_batch(self) -> None:
         end = perf_counter() + self._budget
         for _ in range(_TICKS_PER_CALLBACK):
@@ -312,6 +311,7 @@ class TrioGuest:
             self._clock.door.expect_tick(True)
             self._make_ticks_soon()
 
+    @uninterrupted
     def _reschedule(self, task: trio.lowlevel.Task) -> None:
         self.call_for_tick()
         trio.lowlevel.reschedule(task)
@@ -397,15 +397,17 @@ class TrioGuest:
     def _run_until_ended(self, exits: list[BaseException]) -> None:
         if self._ending is None:
             self._ending = self.loop.create_task(self._await_end())
-            self._ending.add_done_callback(lambda task: task.get_loop().stop())
         while not self._ending.done():  # somebody else may have called stop() before
             try:
+                self._ending.add_done_callback(_stop_loop)
                 self.loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as exc:
                 self.look_again()
                 if exits:
                     raise
                 exits.append(exc)  # Trio's tasks are being cancelled: give them the time they need
+            finally:
+                self._ending.remove_done_callback(_stop_loop)
         self._ending.result()
 
     @uninterrupted
@@ -444,7 +446,9 @@ class TrioGuest:
                 if task.done() and not task.cancelled() and (exc := task.exception()) is not None:
                     self._report(exc)
 
+    @uninterrupted
     def _keep_outcome(self, run_outcome: outcome.Outcome[object]) -> None:
+        self.ctrl_c.forget_trio()
         self._outcome = run_outcome
 
     def _finish(self, run_outcome: outcome.Outcome[object]) -> None:
@@ -454,7 +458,6 @@ class TrioGuest:
             if self._descriptor != -1:
                 self.loop.remove_reader(self._descriptor)
                 os.close(self._descriptor)
-            self.ctrl_c.end()
             self._run_context.end()
             if isinstance(run_outcome, outcome.Error):
                 self._report(run_outcome.error)
@@ -463,12 +466,17 @@ class TrioGuest:
             self._bridge.close()
             if self._has_ended is not None:
                 self._has_ended.set_result(None)
+            self.ctrl_c.end()  # last, as it may come at any line from here on
 
     def _report(self, error: BaseException) -> None:
         if (found := first_exit(error)) is not None:
             self._owner.exit(found)
         else:
             self._owner.fail(error)
+
+
+def _stop_loop(task: asyncio.Task[None]) -> None:
+    task.get_loop().stop()
 
 
 def _make_room() -> None:

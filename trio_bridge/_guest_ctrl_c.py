@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 Fn = TypeVar("Fn", bound="Callable[..., Any]")
 
 _uninterrupted: Final[set[CodeType]] = set()
+_of_trio: Final[set[CodeType]] = set()
 
 
 def uninterrupted(fn: Fn) -> Fn:
     """Hold Ctrl-C back in ``fn`` and in all that it calls: so it may call no code of the user's."""
     _uninterrupted.add(fn.__code__)
+    return trio.lowlevel.enable_ki_protection(fn)
+
+
+def runs_trio(fn: Fn) -> Fn:
+    """What ``fn`` calls is a tick, in which Ctrl-C is Trio's."""
+    _of_trio.add(fn.__code__)
     return trio.lowlevel.enable_ki_protection(fn)
 
 
@@ -46,8 +53,6 @@ class CtrlC:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, look_again: Callable[[], object]) -> None:
-        self.in_tick = False
-        """Whether Trio runs (rule 1)."""
         self._loop = loop
         self._look_again: Final = look_again
         self._trios: Callable[[int, FrameType | None], object] | None = None
@@ -81,8 +86,12 @@ class CtrlC:
         if _is_main_thread() and signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def forget_trio(self) -> None:
+        """Trio has ended, in a tick, and takes no more of them."""
+        self._trios = None
+
     def end(self) -> None:
-        """Trio has ended."""
+        """All that is left of Trio has been cleaned up."""
         self.give_back()
         self.is_here = False
         del self._loop
@@ -98,11 +107,12 @@ class CtrlC:
             raise KeyboardInterrupt
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        around = _innermost_of_ours(frame)
         if not self.is_here:  # the loop has gone on, or ended, in another thread
             signal.default_int_handler(signum, frame)
-        elif self.in_tick and self._trios is not None:
+        elif around in _of_trio and self._trios is not None:
             self._trios(signum, frame)
-        elif _is_uninterrupted(frame):
+        elif around is not None:
             self._is_held_back = True
             if self._loop.is_running():
                 self._loop.call_soon(self.raise_it)
@@ -111,12 +121,13 @@ class CtrlC:
             signal.default_int_handler(signum, frame)
 
 
-def _is_uninterrupted(frame: FrameType | None) -> bool:
+def _innermost_of_ours(frame: FrameType | None) -> CodeType | None:
+    """The innermost code around the frame that says who handles Ctrl-C."""
     while frame is not None:
-        if frame.f_code in _uninterrupted:
-            return True
+        if frame.f_code in _uninterrupted or frame.f_code in _of_trio:
+            return frame.f_code
         frame = frame.f_back
-    return False
+    return None
 
 
 def _is_main_thread() -> bool:

@@ -22,6 +22,7 @@ import trio
 from .._bridge import below, by_loop
 from .._exits import bare_exit
 from .._guest import bridge_of, call_between_runs
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
 from .context import carry_back
@@ -52,6 +53,7 @@ def crossing_to_trio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any
     return crossing
 
 
+@uninterrupted
 async def _call(
     loop: asyncio.AbstractEventLoop,
     fn: Callable[..., Awaitable[Any]],
@@ -80,6 +82,7 @@ def is_starting(bridge: Bridge, task: asyncio.Task[Any]) -> bool:
     return bridge.starting is not None and task.get_coro() is bridge.starting
 
 
+@uninterrupted
 async def outcome(call: TrioCall) -> Any:
     """Wait for a call that was handed over, as the task that made it."""
     task = call.task
@@ -127,6 +130,7 @@ def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task 
     return bridge.side.trio_task() if is_starting(bridge, task) else None
 
 
+@uninterrupted
 def hand_over(bridge: Bridge, call: TrioCall) -> None:
     """Find the Trio task that runs the call (rules 1 and 2)."""
     host = bridge.host_of(call.task)

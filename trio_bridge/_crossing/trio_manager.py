@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .asyncio_manager import details
 from .cancellation import convert_group, first_cancelled
@@ -289,6 +290,7 @@ class _Adoption:
         self.cancel_scope = trio.CancelScope()
         self._callback: Callable[[Any], object] | None = None
 
+    @uninterrupted
     def start(self) -> None:
         """Called on the asyncio side."""
         nursery = self._bridge.nursery

@@ -1,0 +1,180 @@
+"""Ctrl-C where nobody but us handles it, at each line that stands between asyncio and a tick.
+
+A bare ``run_until_complete`` raises Ctrl-C wherever it comes, and asyncio loses the callback that
+it was about to call. Whatever line of ours it comes in, it comes out, Trio goes on, and the loop
+closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import sys
+import types
+
+import pytest
+import trio
+from foreign_loops import factory, variant
+from loop_kinds import leaves_nothing
+
+from trio_bridge import _asyncio_first, _guest, _guest_context, _guest_ctrl_c, aio2trio
+from trio_bridge._bridge import by_loop
+from trio_bridge._guest import TrioGuest
+from trio_bridge._private import trio_run_vars
+
+assert leaves_nothing
+assert variant
+
+
+def codes_of(*modules):
+    """All code of the modules."""
+    for module in modules:
+        todo = [value.__code__ for value in vars(module).values() if hasattr(value, "__code__")]
+        for cls in vars(module).values():
+            if isinstance(cls, type) and cls.__module__ == module.__name__:
+                todo += [
+                    value.__code__ for value in vars(cls).values() if hasattr(value, "__code__")
+                ]
+        while todo:
+            code = todo.pop()
+            todo += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+            yield code
+
+
+OURS = {
+    code
+    for code in codes_of(_guest, _guest_context, _guest_ctrl_c, _asyncio_first)
+    if code.co_filename.endswith(("_guest.py", "_guest_context.py", "_guest_ctrl_c.py"))
+    and code.co_name not in ("_handle", "_innermost_of_ours")
+}
+RUN_ONCE = asyncio.base_events.BaseEventLoop._run_once.__code__
+RUN_HANDLE = asyncio.events.Handle._run.__code__
+
+
+def is_ours(handle):
+    callback = getattr(handle, "_callback", None)
+    return isinstance(getattr(callback, "__self__", None), TrioGuest)
+
+
+class CtrlCAt:
+    """Interrupts the process at the nth line of ours, or of asyncio's when it is to call us."""
+
+    def __init__(self, n):
+        self.left = n
+        self.where = None
+
+    def __enter__(self):
+        sys.settrace(self.on_call)
+        return self
+
+    def __exit__(self, *exc_info):
+        sys.settrace(None)
+
+    def on_call(self, frame, event, arg):
+        if frame.f_code in OURS or frame.f_code is RUN_ONCE or frame.f_code is RUN_HANDLE:
+            return self.on_line(frame, event, arg)
+        return None
+
+    def on_line(self, frame, event, arg):
+        if event in ("call", "line") and self.counts(frame):
+            self.left -= 1
+            if not self.left:
+                self.where = f"{frame.f_code.co_qualname}, line {frame.f_lineno}, {event}"
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return self.on_line
+
+    @staticmethod
+    def counts(frame):
+        if frame.f_code is RUN_ONCE:
+            return is_ours(frame.f_locals.get("handle"))
+        return frame.f_code in OURS or is_ours(frame.f_locals.get("self"))
+
+
+async def main():
+    await aio2trio(trio.sleep)(0.001)
+    async with aio2trio(trio.open_nursery()) as nursery:
+        aio2trio(nursery.start_soon)(trio.sleep_forever)
+        await aio2trio(trio.sleep)(0)
+        await asyncio.sleep(0)
+        aio2trio(nursery.cancel_scope.cancel)()
+
+
+def run_and_close(loop):
+    loop.run_until_complete(main())
+    loop.close()
+
+
+def clean_up(loop):
+    """As a program does when Ctrl-C has come out of the loop. Trio still works, and is to end."""
+
+    async def cancel_all():
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def use_trio():
+        async with asyncio.timeout(5):
+            await aio2trio(trio.sleep)(0.001)
+
+    # If main() had just ended, the loop's own stop() is still to come: two turns, in uvloop.
+    for _ in range(2):
+        with contextlib.suppress(RuntimeError):
+            loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(cancel_all())
+    loop.run_until_complete(use_trio())
+    loop.close()
+
+
+@pytest.fixture
+def hangs():
+    """Say so when a line takes longer than it may."""
+
+    def hung(signum, frame):
+        raise AssertionError("hangs")
+
+    before = signal.signal(signal.SIGALRM, hung)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def interrupt(loop, n):
+    """Run it with Ctrl-C at the nth line, which is returned, if there are so many."""
+    with CtrlCAt(n) as ctrl_c:
+        came = False
+        try:
+            run_and_close(loop)
+        except KeyboardInterrupt:
+            came = True
+        except BaseException as exc:
+            raise AssertionError(f"Ctrl-C at {ctrl_c.where}") from exc
+    if ctrl_c.where is not None:
+        assert came, ctrl_c.where
+    return ctrl_c.where
+
+
+def test_ctrl_c_at_every_line_between_asyncio_and_a_tick(variant, leaves_nothing, hangs):
+    lines = set()
+    for n in itertools.count(1):
+        loop = (factory(variant) or asyncio.new_event_loop)()
+        loop.set_exception_handler(lambda loop, context: None)
+        hangs(5)
+        where = interrupt(loop, n)
+        if where is None:
+            break
+        lines.add(where)
+        try:
+            if not loop.is_closed():
+                clean_up(loop)
+        except BaseException as exc:
+            raise AssertionError(f"Ctrl-C at {where}") from exc
+        hangs(0)
+        assert not by_loop, where
+        assert "runner" not in trio_run_vars(), where
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, where
+    assert len(lines) > 100
