@@ -305,6 +305,8 @@ class TrioGuest:
     @uninterrupted
     def call_for_tick(self) -> None:
         """Something is about to be scheduled in Trio. Saves Trio the call by its descriptor."""
+        if self._bridge.thread != threading.get_ident():
+            self.resume()  # a loop that isn't ours goes on in another thread
         if self._is_waiting:
             assert self._clock.door is not None
             self._is_waiting = False

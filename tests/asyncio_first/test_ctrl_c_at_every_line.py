@@ -16,16 +16,15 @@ import types
 
 import pytest
 import trio
-from foreign_loops import factory, variant
+from foreign_loops import NoDoor, factory
 from loop_kinds import leaves_nothing
 
-from trio_bridge import _asyncio_first, _guest, _guest_context, _guest_ctrl_c, aio2trio
+from trio_bridge import _guest, _guest_context, _guest_ctrl_c, _private, aio2trio
 from trio_bridge._bridge import by_loop
 from trio_bridge._guest import TrioGuest
 from trio_bridge._private import trio_run_vars
 
 assert leaves_nothing
-assert variant
 
 
 def codes_of(*modules):
@@ -45,7 +44,7 @@ def codes_of(*modules):
 
 OURS = {
     code
-    for code in codes_of(_guest, _guest_context, _guest_ctrl_c, _asyncio_first)
+    for code in codes_of(_guest, _guest_context, _guest_ctrl_c)
     if code.co_filename.endswith(("_guest.py", "_guest_context.py", "_guest_ctrl_c.py"))
     and code.co_name not in ("_handle", "_innermost_of_ours")
 }
@@ -121,10 +120,9 @@ def clean_up(loop):
         async with asyncio.timeout(5):
             await aio2trio(trio.sleep)(0.001)
 
-    # If main() had just ended, the loop's own stop() is still to come: two turns, in uvloop.
-    for _ in range(2):
-        with contextlib.suppress(RuntimeError):
-            loop.run_until_complete(asyncio.sleep(0))
+    # If main() had just ended, the loop's own stop() is still to come.
+    with contextlib.suppress(RuntimeError):
+        loop.run_until_complete(asyncio.sleep(0.001))
     loop.run_until_complete(cancel_all())
     loop.run_until_complete(use_trio())
     loop.close()
@@ -158,10 +156,20 @@ def interrupt(loop, n):
     return ctrl_c.where
 
 
-def test_ctrl_c_at_every_line_between_asyncio_and_a_tick(variant, leaves_nothing, hangs):
+@pytest.fixture(params=["stock-door", "stock-thread", "uvloop-door", "bridge-door"])
+def make(request, monkeypatch):
+    """What makes such a loop."""
+    loop, way = request.param.split("-")
+    if way == "thread":
+        monkeypatch.setattr(_private, "GuestDoor", NoDoor)
+    return factory(loop) or asyncio.new_event_loop
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_at_every_line_between_asyncio_and_a_tick(make, leaves_nothing, hangs):
     lines = set()
     for n in itertools.count(1):
-        loop = (factory(variant) or asyncio.new_event_loop)()
+        loop = make()
         loop.set_exception_handler(lambda loop, context: None)
         hangs(5)
         where = interrupt(loop, n)

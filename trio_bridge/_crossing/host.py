@@ -210,6 +210,10 @@ class Host:
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
+        if isinstance(interruption, KeyboardInterrupt) and self._registry is self._bridge.adopters:
+            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
+            self._bridge.nursery.interrupt(call, interruption)
+            return
         if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
             self._interruption = interruption
         if call.has_outcome:
@@ -225,11 +229,6 @@ class Host:
     def cancelled_by(self) -> BaseException | None:
         """The ``trio.Cancelled`` or ``KeyboardInterrupt`` for which the guest was cancelled."""
         return self._interruption if self._has_cancelled else None
-
-    @property
-    def ctrl_c(self) -> KeyboardInterrupt | None:
-        """The Ctrl-C that came in Trio code of the guest's, or at the wait."""
-        return self._interruption if isinstance(self._interruption, KeyboardInterrupt) else None
 
     @property
     def is_cancelled(self) -> bool:

@@ -306,13 +306,11 @@ class _Adoption:
             await host.attend()
             if host.forgotten is not None:
                 bridge.nursery.fail(host.forgotten)
-        if (ctrl_c := host.ctrl_c) is not None:
-            bridge.nursery.exit(ctrl_c)  # the asyncio task has seen a CancelledError only
         bridge.nursery.disown(self)
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
         self._callback = None  # which leads to us, as host does: no cycles
-        del host, first_call, ctrl_c
+        del host, first_call
 
     # ---- the end that the host waits for
 
