@@ -43,7 +43,7 @@ from sniffio import thread_local as sniffio_thread_local
 from . import _private
 from ._asyncio_side import AsyncioSide
 from ._bridge import Bridge, below, by_loop
-from ._exits import first_exit
+from ._exits import bare_exit
 from ._guest_context import RunContext, TrioToCome
 from ._guest_ctrl_c import CtrlC, runs_trio, uninterrupted
 from ._guest_nursery import GuestNursery
@@ -382,6 +382,7 @@ class TrioGuest:
         """
         if self._bridge.is_inherited:
             self.suspend()
+            self.ctrl_c.end()
             self._bridge.close()  # the parent process ends it
             # As garbage, some time, Trio's run would clear the run context that others use by then.
             _inherited.append(self._tick)
@@ -471,8 +472,9 @@ class TrioGuest:
             self.ctrl_c.end()  # last, as it may come at any line from here on
 
     def _report(self, error: BaseException) -> None:
-        if (found := first_exit(error)) is not None:
-            self._owner.exit(found)
+        error = bare_exit(error)
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self._owner.exit(error)
         else:
             self._owner.fail(error)
 
