@@ -33,6 +33,7 @@ import os
 import sys
 import threading
 from contextvars import Context
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -305,13 +306,13 @@ class TrioGuest:
     @uninterrupted
     def call_for_tick(self) -> None:
         """Something is about to be scheduled in Trio. Saves Trio the call by its descriptor."""
-        if self._bridge.thread != threading.get_ident():
+        if self._bridge.thread != get_ident():
             self.resume()  # a loop that isn't ours goes on in another thread
         if self._is_waiting:
             assert self._clock.door is not None
             self._is_waiting = False
             self._clock.door.expect_tick(True)
-            self._make_ticks_soon()
+            self._ticks_to_come = self.loop.call_soon(self._make_ticks, context=self._context)
 
     @uninterrupted
     def _reschedule(self, task: trio.lowlevel.Task) -> None:
@@ -325,7 +326,7 @@ class TrioGuest:
         """Make this Trio run the thread's."""
         if self._run_context.take():
             self._side.use_this_thread()
-            self._bridge.thread = threading.get_ident()
+            self._bridge.thread = get_ident()
             self.ctrl_c.take_again()
 
     def has_run(self, runner: object) -> bool:
@@ -497,7 +498,7 @@ def _make_room() -> None:
         if guest is not None and guest.has_run(runner):
             guest.suspend()
             return
-        if bridge.is_inherited and bridge.thread == threading.get_ident():
+        if bridge.is_inherited and bridge.thread == get_ident():
             here.clear()  # os.fork() in a callback of the parent's
             return
     raise RuntimeError(

@@ -27,16 +27,17 @@ class RunContext:
         self._here: dict[str, Any] = _private.trio_run_vars()
         """The part of the thread that has the run, or had it last."""
         self._run: Final = dict(self._here)
+        self._runner: Final[object] = self._run["runner"]
         self._outer: dict[str, Any] = {}
 
     def is_of(self, runner: object) -> bool:
         """Whether it is the context of this Trio run."""
-        return self._run["runner"] is runner
+        return self._runner is runner
 
     def take(self) -> bool:
         """Make the run this thread's. Whether it wasn't."""
         here = _private.trio_run_vars()
-        if self.is_of(here.get("runner")):
+        if here.get("runner") is self._runner:
             return False
         self.give_back()
         self._here, self._outer = here, dict(here)
@@ -46,7 +47,7 @@ class RunContext:
 
     def give_back(self) -> bool:
         """Give the thread that has the run what it had before. Whether there was one."""
-        if not self.is_of(self._here.get("runner")):
+        if self._here.get("runner") is not self._runner:
             return False
         self._restore()
         return True
