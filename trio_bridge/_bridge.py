@@ -94,7 +94,7 @@ class Bridge:
         self._process: Final = os.getpid()
         self.is_open = True
         self.is_ending = False
-        """Whether the loop's block has ended: what still waits for a next step won't get one."""
+        """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
         # long as the asyncio task has Trio managers open.
         self.hosts: Final[dict[asyncio.Task[Any], Host]] = {}

@@ -254,13 +254,19 @@ class AsyncioOwner:
         """Nobody will call again: take the last step, some time. From any thread."""
         if not self.has_ended:
             with contextlib.suppress(RuntimeError):  # the loop was closed at this very moment
-                self.bridge.loop.call_soon_threadsafe(self._abandon)
+                self.bridge.loop.call_soon_threadsafe(self.end)
 
     # ---- asyncio side
 
-    def _abandon(self) -> None:
+    def end(self) -> asyncio.Task[None] | None:
+        """Nobody will call again: take the last step now.
+
+        Returns:
+          The task that takes it.
+        """
         self._is_abandoned = True
         self._wake()
+        return self._task
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

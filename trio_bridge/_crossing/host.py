@@ -214,6 +214,10 @@ class Host:
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
+        if isinstance(interruption, KeyboardInterrupt) and self._registry is self._bridge.adopters:
+            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
+            self._bridge.nursery.interrupt(call, interruption)
+            return
         if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
             self._interruption = interruption
         if call.has_outcome:
