@@ -60,6 +60,31 @@ def test_nursery_in_asyncio():
     assert result.stdout.endswith("Done.\n")
 
 
+def test_russian_roulette():
+    script = "examples/russian_roulette.py"
+    stock = run_python("-W", "error", script, "--stock")
+    assert stock.returncode == 0
+    assert stock.stderr.count("BangError: player") == 2
+    assert stock.stdout.endswith("All went well, it seems.\n")
+    ours = run_python("-W", "error", script)
+    assert ours.returncode == 1
+    assert ours.stdout == "player 1: click\n"
+    assert re.search(r"in pull_the_trigger\n.*\n.*BangError: player 2 is dead\n", ours.stderr)
+    assert "Cancelled" not in ours.stderr
+
+
+def test_safe_gather():
+    result = run_python("-W", "error", "examples/safe_gather.py")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    as_in_asyncio, in_a_nursery = result.stdout.split("gather, in an asyncio nursery:")
+    assert "still running: 2" in as_in_asyncio
+    assert as_in_asyncio.count("though nobody wants it") == 2
+    assert "still running: 0" in in_a_nursery
+    assert in_a_nursery.count("cancelled") == 3
+    assert result.stdout.endswith("Done.\n")
+
+
 def test_the_benchmark_runs():
     result = run_python("benchmarks/compare.py", "--rounds", "1", "--scale", "1")
     assert result.returncode == 0, result.stderr

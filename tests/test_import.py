@@ -59,22 +59,28 @@ def test_every_public_name_is_there_and_documented():
 
 # Who may import whom, at runtime: each part, and the parts that it may import.
 MAY_IMPORT = {
-    "__init__": {"_asyncio_first", "_bridge", "_policy", "_run", "_views"},
+    "__init__": {"_asyncio_first", "_bridge", "_nursery", "_policy", "_run", "_views"},
     "__main__": {"_launcher", "_policy"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest"},
     "_run": {
-        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_nursery", "_private", "_pump")
+        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_private", "_pump"),
+        *("_task_nursery", "_tracking"),
     },
     "streams": {"_bridge", "_views"},
     "channels": {"_private", "_views"},
     "_views": {"_bridge", "_crossing", "_guest", "_private"},
     "_crossing": {"_bridge", "_guest", "_private"},
     "_guest": {"_asyncio_side", "_bridge", "_guest_nursery", "_loop_clock", "_private"},
-    "_guest_nursery": {"_nursery"},
+    "_guest_nursery": {"_call_nursery"},
     "_bridge": {"_private"},
-    "_nursery": {"_private"},
+    "_nursery": {"_bridge", "_crossing", "_private", "_task_nursery", "_tracking"},
+    "_task_nursery": {"_call_nursery", "_crossing", "_owned_tasks", "_private"},
+    "_owned_tasks": {"_bridge", "_private"},
+    "_tracking": {"_bridge", "_private", "_task_creation"},
+    "_task_creation": {"_bridge", "_private"},
+    "_call_nursery": set(),
     "_pump": {"_engines", "_loop_clock", "_private"},
     "_loop_clock": set(),
     "_asyncio_side": {"_private"},

@@ -23,6 +23,7 @@ import trio
 
 from .._bridge import current_bridge, no_bridge
 from .context import carry_back
+from .errors import raise_as_it_is
 from .host import Host
 from .to_asyncio import start_guest
 
@@ -80,7 +81,7 @@ class Step:
             return self._value
         error, self._error = self._error, None
         try:
-            raise error
+            raise_as_it_is(error)
         finally:
             del error  # it leads to this frame: no cycles
 
@@ -274,9 +275,10 @@ class AsyncioOwner:
         self._has_begun = True
         step: Step | None = first_step
         del first_step
-        stepped = self.bridge.stepped
+        stepped, in_steps = self.bridge.stepped, self.bridge.in_steps
         task = asyncio.current_task()
         assert task is not None
+        in_steps.add(task)
         if not self._is_manager:
             stepped.add(task)
         try:
@@ -292,6 +294,7 @@ class AsyncioOwner:
             self._at_end = self._on_cancel = None  # they lead back to us: no cycles
             self.bridge.owners.discard(self)
             stepped.discard(task)
+            in_steps.discard(task)
 
     async def _next_step(self) -> Step | None:
         while self._step is None and not self._is_abandoned:

@@ -15,6 +15,7 @@ from trio.lowlevel import Abort
 
 from .._private import get_running_loop
 from .cancellation import CancelReminder, convert_group, pending_interruption
+from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,9 @@ class Host:
         try:
             await self._serve()
             await self._go_to(self._home)
+            if self._interruption is None and self._end.cancelled():
+                # Perhaps Trio has cancelled what the guest waited for, and us only then.
+                self._interruption = await pending_interruption()
         finally:
             if self._reminder is not None:
                 self._reminder.stop()
@@ -292,6 +296,7 @@ class Host:
             self._has_cancelled = True
             self._reminder = CancelReminder(
                 self._guest,
+                _why(self._interruption),
                 warn_after=self._bridge.cancel_warn_after,
                 redeliver_after=self._bridge.redeliver_cancel_after,
             )
@@ -316,20 +321,29 @@ class Host:
         try:
             if self.forgotten is not None:
                 self.forgotten.__context__ = None if end.cancelled() else end.exception()
-                raise self.forgotten
+                raise_as_it_is(self.forgotten)
             if interruption is None:
-                return end.result()
+                return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.
                 interruption.__context__ = None if end.cancelled() else end.exception()
-                raise interruption
+                raise_as_it_is(interruption)
             if end.cancelled():
                 raise interruption
             exc = end.exception()
             if isinstance(exc, BaseExceptionGroup):
-                raise convert_group(exc, asyncio.CancelledError, interruption)
-            return end.result()
+                raise_as_it_is(convert_group(exc, asyncio.CancelledError, interruption))
+            return result_of(end)
         finally:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
+
+
+def _why(interruption: BaseException | None) -> str:
+    """Who cancelled the guest, for the reminder."""
+    if isinstance(interruption, KeyboardInterrupt):
+        return "by Ctrl-C"
+    # Trio says why ("cancelled due to deadline") since its version 0.31.
+    details = str(interruption).removeprefix("cancelled ")
+    return f"by its Trio scope, {details}," if details.startswith("due") else "by its Trio scope"
