@@ -33,8 +33,8 @@ async def fetch_all() -> tuple[str, str, str]:
     """What the library offers: three calls at once, one of them with a timeout."""
     return await asyncio.gather(
         asyncio.wait_for(fetch("the impatient one", 60), timeout=0.1),
-        fetch("a letter", 0.3),
-        fetch("a telegram", 0.4),
+        fetch("a letter", 1.0),
+        fetch("a telegram", 1.1),
     )
 
 
@@ -53,7 +53,7 @@ async def without_a_nursery() -> None:
         await trio2aio(fetch_all)()
     except TimeoutError:
         print(f"  a call timed out; still running: {still_running()}")
-    await trio.sleep(0.5)
+    await trio.sleep(1.5)
 
 
 async def with_a_nursery() -> None:
@@ -64,7 +64,7 @@ async def with_a_nursery() -> None:
             await trio2aio(fetch_all)()
     except* TimeoutError:
         print(f"  a call timed out; still running: {still_running()}")
-    await trio.sleep(0.5)
+    await trio.sleep(1.5)
 
 
 async def main() -> None:
