@@ -1,9 +1,9 @@
 """``asyncio.gather`` in library code, of whose calls one times out.
 
-What becomes of the others? In asyncio they are left running behind: ``gather`` passes the error on and lets go of its children.
-``open_asyncio_nursery`` owns them, however deep in library code they were started: when its block
-is left they have ended. Run it with ``python examples/safe_gather.py``. It needs nothing but
-``trio_bridge``.
+What becomes of the others? In asyncio they are left running behind: ``gather`` passes the error on
+and lets go of its children. ``open_asyncio_nursery`` owns them, however deep in library code they
+were started: when its block is left they have ended. Run it with
+``python examples/safe_gather.py``. It needs nothing but ``trio_bridge``.
 """
 
 from __future__ import annotations
