@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "__main__": {"_launcher", "_policy"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},
-    "_asyncio_first": {"_engines", "_guest"},
+    "_asyncio_first": {"_engines", "_guest", "_private"},
     "_run": {
         *("_asyncio_side", "_bridge", "_crossing", "_engines", "_private", "_pump"),
         *("_task_nursery", "_tracking"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from . import _private
 from ._engines import engine_name
 from ._guest import TrioToCome, guest_of
 
 
-class SelectorEventLoop(asyncio.SelectorEventLoop):
+class SelectorEventLoop(_private.RoomyLoop, asyncio.SelectorEventLoop):
     """The standard library's loop. Trio is its guest, from the first call into Trio on."""
 
     def run_forever(self) -> None:

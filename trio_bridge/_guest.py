@@ -137,7 +137,7 @@ class TrioGuest:
             reschedule=self._reschedule,
         )
         self._bridge.open()
-        vars(self.loop)["close"] = self._close_loop
+        setattr(self.loop, "close", self._close_loop)  # noqa: B010 -- mypy: a method
         self._take_ctrl_c()
         self._open_door()
         while not self._owner.is_open:

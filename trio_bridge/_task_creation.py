@@ -2,8 +2,7 @@
 
 It is on the way of every task, so the common case, an ordinary task outside of all nurseries of the
 user's, is made here without the loop's own ``create_task`` below: the two together would cost a
-tenth of a short task. Whether tasks are ordinary changes with the loop's task factory and its debug
-mode, so the methods that set these are exchanged too.
+tenth of a short task.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def started_in(thing: Any) -> TaskNursery | None:
 
 
 class TaskCreation:
-    """The exchanged methods of one loop.
+    """The exchanged method of one loop.
 
     Args:
       root: owns what no nursery of the user's owns. ``None``: nobody does.
@@ -44,39 +43,21 @@ class TaskCreation:
         self._loop: Final = loop
         self._root: Final = root
         self._create: Final = loop.create_task
-        self._create_ordinary: Final = self._create_owned if root is None else self._fast(root)
-        self._set_task_factory: Final = loop.set_task_factory
-        self._set_debug: Final = loop.set_debug
-        self._methods: Final = vars(loop)
-        self._methods["set_task_factory"] = self._task_factory_changes
-        self._methods["set_debug"] = self._debug_changes
-        self._choose()
+        create_task = self._create_owned if root is None else self._fast(root)
+        setattr(loop, "create_task", create_task)  # noqa: B010 -- mypy: a method
 
     def close(self) -> None:
-        """Give the loop its own methods back."""
-        for name in ("create_task", "set_task_factory", "set_debug"):
-            del self._methods[name]
-
-    def _choose(self) -> None:
-        is_ordinary = self._loop.get_task_factory() is None and not self._loop.get_debug()
-        create = self._create_ordinary if is_ordinary else self._create_owned
-        self._methods["create_task"] = create
-
-    def _task_factory_changes(self, factory: Any) -> None:
-        self._set_task_factory(factory)
-        self._choose()
-
-    def _debug_changes(self, enabled: bool) -> None:
-        self._set_debug(enabled)
-        self._choose()
+        """Give the loop its own method back."""
+        delattr(self._loop, "create_task")
 
     def _fast(self, root: TaskNursery) -> Callable[..., Any]:
         loop, create_owned = self._loop, self._create_owned
         innermost, new_task = owning.get, asyncio.Task
         add, forget = root.tasks.refs.add, root.tasks.refs.discard
+        settings, ordinary = _private.task_settings(loop), _private.ORDINARY_TASKS
 
         def create_task(coro: Any, **options: Any) -> Any:
-            if options or innermost() is not None:
+            if options or innermost() is not None or settings() != ordinary:
                 return create_owned(coro, **options)
             task = new_task(coro, loop=loop)
             add(ref(task, forget))

@@ -28,6 +28,8 @@ ErrorContext: TypeAlias = dict[str, Any]
 ErrorHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, ErrorContext], object]
 OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
 
+_HANDLER: Final = "default_exception_handler"
+
 # Errors that whoever connects to a server can cause. asyncio itself speaks of them in debug mode
 # only.
 _OF_PEERS: Final = frozenset({"Error on transport creation for incoming connection"})
@@ -60,7 +62,7 @@ class Tracking:
         self.users = 0
         """For who has no root: how many nurseries need it."""
         self._creation: Final = TaskCreation(loop, root)
-        vars(loop)["default_exception_handler"] = self.handle
+        self._exchange_handler(self.handle)
 
     @property
     def is_for_nurseries_only(self) -> bool:
@@ -95,9 +97,8 @@ class Tracking:
     def close(self) -> None:
         """Let go of the loop: what fails after this (garbage, at most) is logged."""
         self._creation.close()
-        methods = vars(self._loop)
         if self._root is None:
-            del methods["default_exception_handler"]
+            delattr(self._loop, _HANDLER)
             return
         loop = weakref.ref(self._loop)
 
@@ -106,7 +107,10 @@ class Tracking:
             if closed_loop is not None and not _has_left(context.get("exception")):
                 type(closed_loop).default_exception_handler(closed_loop, context)
 
-        methods["default_exception_handler"] = log
+        self._exchange_handler(log)
+
+    def _exchange_handler(self, handler: Callable[[ErrorContext], None]) -> None:
+        setattr(self._loop, _HANDLER, handler)
 
 
 def _has_left(exc: BaseException | None) -> bool:
