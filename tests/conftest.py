@@ -24,7 +24,7 @@ import trio_bridge
 ROOT = Path(__file__).parent.parent
 # Where the package under test was imported from: installed, or this checkout.
 PYTHONPATH = str(Path(trio_bridge.__file__).parent.parent)
-HANG = 30
+HANG = 50
 """Seconds after which what is waited for has hung: far more than it takes on a busy machine."""
 
 # The same examples in each run, and no verdict about the machine's speed: a failure is one of ours.

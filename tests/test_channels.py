@@ -1452,7 +1452,7 @@ def test_the_example(database):
         text=True,
         env={**os.environ, "PYTHONPATH": PYTHONPATH, "DATABASE_URL": database},
         cwd=ROOT,
-        timeout=50,
+        timeout=100,
     )
     assert (result.returncode, result.stderr) == (0, ""), result.stdout + result.stderr
     assert "order 3: Loulou" in result.stdout

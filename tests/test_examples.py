@@ -20,7 +20,7 @@ def run_python(*args, **env):
         text=True,
         env={**os.environ, "PYTHONPATH": PYTHONPATH, **env},
         cwd=ROOT,
-        timeout=50,
+        timeout=100,
     )
 
 

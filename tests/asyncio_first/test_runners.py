@@ -389,7 +389,7 @@ def test_what_is_called_between_two_runs_works_or_is_refused_before_it_changes_a
     code = """
         import faulthandler, trio
         from trio_bridge import aio2trio, new_event_loop
-        faulthandler.dump_traceback_later(25, exit=True)
+        faulthandler.dump_traceback_later(40, exit=True)
 
         async def enter():
             manager = aio2trio(trio.open_nursery)()

@@ -184,7 +184,7 @@ def test_the_list_is_short_and_gives_reasons(python):
     assert {name for entry in entries for name in entry.pythons} <= set(PYTHONS)
 
 
-def _run_sample(mode, *classes, limit=20.0):
+def _run_sample(mode, *classes, limit=60.0):
     """What became of the tests of some classes of ``sample.py``."""
     supervisor = Supervisor(PYTHONPATH, limit=limit)
     reports = [supervisor.run(f"sample.{name}", mode) for name in classes]
