@@ -93,6 +93,16 @@ class CallNursery(ABC):
                     task.cancel()
 
     @property
+    def trio_nursery(self) -> trio.Nursery | None:
+        """Where the Trio calls run, once it is open."""
+        return self._trio_nursery
+
+    @property
+    def calls(self) -> set[Cancellable]:
+        """The Trio code that runs here, a copy."""
+        return set(self._calls)
+
+    @property
     def callers(self) -> set[asyncio.Task[Any]]:
         """The asyncio tasks that are in Trio code of this nursery."""
         return {call.task for call in self._calls}
