@@ -63,7 +63,7 @@ class Chain:
         draft.is_hidden = self._is_ours
         draft.attributes.update(stack=own, is_running=getattr(task.coro, "cr_running", False))
         if own and stacks.is_ours(task.coro):
-            draft.attributes["name"] = own[0].function
+            draft.attributes["name"] = stacks.name_of(task.coro)
 
     def follow(self, now: float | None) -> None:
         """From the outermost scope in."""
@@ -121,9 +121,9 @@ class Chain:
             self._inside.attach(self._drafts.asyncio_tasks[task])
 
     def _add_iterator(self) -> None:
-        """A Trio task that takes an iterator's steps, and waits for the next one."""
+        """A Trio task that takes steps of an iterator, and waits for the next one."""
         self._draft.is_hidden = self._is_ours = False
-        self._draft.attributes["name"] = "an iterator's steps"
+        self._draft.attributes["name"] = "steps of an iterator"
 
     def _add_loop(self, bridge: Bridge, is_cancelled: bool) -> None:
         draft = self._drafts.loops.get(bridge.loop)
@@ -153,7 +153,7 @@ def name_of(call: TrioCall, stack: Segment = ()) -> str:
     """What a Trio call runs: the user's function."""
     fn = call.function
     if getattr(fn, "__module__", "").startswith(f"{_PACKAGE}."):
-        return stack[0].function if stack else "an iterator's step"
+        return stack[0].function if stack else "a step of an iterator"
     # Not its repr, which may be code of the user's.
     return str(getattr(fn, "__qualname__", type(fn).__qualname__))
 

@@ -69,7 +69,7 @@ class Knowledge:
         self._add_managers(bridge)
         self.iterators.update((id(owner.scope), owner) for owner in list(bridge.trio_owners))
         for task in list(bridge.stepped):
-            self.owners[task] = "an iterator's steps"
+            self.owners[task] = "steps of an iterator"
 
     def _add_managers(self, bridge: Bridge) -> None:
         for opened in list(bridge.open_managers.values()):

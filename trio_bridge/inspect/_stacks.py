@@ -2,6 +2,7 @@
 
 1. Frames of the bridge's own, and of ``contextlib``, are left out.
 2. Of frames of Trio or asyncio in a row only the first is kept: it is what the user's code called.
+   What a host calls to wait is left out.
 3. The stack of a task that runs is on its thread's: from the task's first frame to the next task's.
    What a turn of a loop runs outside of all tasks, a callback, is the loop's own.
 4. A task of the bridge's own that runs no code of the user's has no stack.
@@ -17,6 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import _private
+from .._crossing.host import Host
 from .._crossing.stack import awaits
 from .._crossing.to_trio import TrioCall
 from ._data import Frame
@@ -33,8 +35,9 @@ _LIBRARIES: Final = frozenset({"asyncio", "trio"})
 
 
 class _Line(NamedTuple):
+    module: str
     owner: str
-    """The top-level package of the code."""
+    """The top-level package of the module."""
     code: CodeType
     frame: Frame
 
@@ -66,12 +69,7 @@ class Stacks:
 
     def of_task(self, coro: Any) -> list[Segment]:
         """The segments of a task's stack."""
-        frame = _running_frame(coro)
-        if frame is not None and id(frame) in self._places:
-            lines = self._until_next(*self._places[id(frame)])
-        else:
-            lines = [self._line(frame, lineno) for frame, lineno in awaits(coro)]
-        return _segments(lines)
+        return _segments(self._lines_of(coro))
 
     def of_callback(self, thread: int) -> Segment:
         """What a thread's loop runs outside of all tasks, if anything."""
@@ -82,6 +80,11 @@ class Stacks:
         while lines and lines[0].owner in _LIBRARIES:  # what calls callbacks
             del lines[0]
         return _readable(lines)
+
+    def name_of(self, coro: Any) -> str:
+        """What Trio would call a task that begins with the user's first function."""
+        users = filter(_is_users, self._lines_of(coro))
+        return next((f"{line.module}.{line.frame.function}" for line in users), "")
 
     def is_of(self, package: str, coro: Any) -> bool:
         """Whether a task's first function belongs to a package."""
@@ -97,6 +100,12 @@ class Stacks:
         self._lines.clear()
         self._threads.clear()
         self._places.clear()
+
+    def _lines_of(self, coro: Any) -> list[_Line]:
+        frame = _running_frame(coro)
+        if frame is not None and id(frame) in self._places:
+            return self._until_next(*self._places[id(frame)])
+        return [self._line(frame, lineno) for frame, lineno in awaits(coro)]
 
     def _until_next(self, thread: int, begin: int) -> list[_Line]:
         frames = self._threads[thread]
@@ -119,7 +128,8 @@ class Stacks:
             file = code.co_filename
             text = linecache.getline(file, lineno or 0).strip()
             found = Frame(code.co_qualname, file, lineno or 0, text)
-            line = self._lines[key] = _Line(_owner(frame), code, found)
+            module = str(frame.f_globals.get("__name__", ""))
+            line = self._lines[key] = _Line(module, module.partition(".")[0], code, found)
         return line
 
 
@@ -140,6 +150,7 @@ def _readable(lines: list[_Line]) -> Segment:
     is_in_library = False
     for line in lines:
         if line.owner in _LEFT_OUT:
+            is_in_library = is_in_library or line.module == _WAITING
             continue
         if line.owner not in _LIBRARIES or not is_in_library:
             kept.append(line.frame)
@@ -160,5 +171,6 @@ def _owner(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
+_WAITING: Final = Host.__module__
 _CALL: Final = TrioCall.run.__code__
 _TURN: Final = _private.turn_code(asyncio.BaseEventLoop)
