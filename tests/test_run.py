@@ -168,7 +168,7 @@ async def test_4_4_1_a_second_cancellation_does_not_skip_a_phase(autojump_clock)
         try:
             await asyncio.sleep(1000)
         finally:
-            for i in range(5):
+            for i in range(4):
                 await asyncio.sleep(1)
                 log.append(i)
 
@@ -178,7 +178,7 @@ async def test_4_4_1_a_second_cancellation_does_not_skip_a_phase(autojump_clock)
         async with open_loop() as loop:
             loop.create_task(background())
             await trio.sleep_forever()
-    assert log == [0, 1, 2, 3, 4]
+    assert log == [0, 1, 2, 3]
     assert loop.is_closed()
     assert outer.cancelled_caught or outermost.cancelled_caught
 

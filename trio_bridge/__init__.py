@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._asyncio_first import new_event_loop
 from ._bridge import current_loop
+from ._nursery import open_asyncio_nursery
 from ._run import open_loop, run
 from ._views import aio2trio, aio_as_trio, trio2aio, trio_as_aio, unview
 
@@ -22,6 +23,7 @@ __all__ = [
     "current_loop",
     "install",
     "new_event_loop",
+    "open_asyncio_nursery",
     "open_loop",
     "run",
     "trio2aio",

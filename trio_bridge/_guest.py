@@ -135,7 +135,6 @@ class TrioGuest:
             cancel_warn_after=5.0,
             redeliver_cancel_after=None,
             reschedule=self._reschedule,
-            lets_managers_outlive_tasks=True,
         )
         self._bridge.open()
         vars(self.loop)["close"] = self._close_loop

@@ -10,6 +10,9 @@ name                                           why no public name will do
 ``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
 ``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
+``Future._log_traceback``                      whether nobody has retrieved a task's error yet
+``Handle._context``                            a callback's context, which Python 3.11 has no public
+                                               name for
 ``asyncio._get_running_loop``, ``_set_...``    exported for the authors of event loops
 ``trio._core._run.GLOBAL_RUN_CONTEXT``         the current Trio task has to be out of sight while
                                                asyncio code runs, else Trio's functions would act on
@@ -38,7 +41,7 @@ import asyncio
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import outcome
 import trio
@@ -46,19 +49,23 @@ import trio
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from contextvars import Context
     from types import CodeType, FrameType
 
 __all__ = [
+    "TASKS_TELL_CONTEXT",
     "GuestDoor",
     "asyncgen_hooks",
     "begin_running",
     "birth_of",
     "clock_of",
+    "context_of",
     "end_running",
     "frames_by_thread",
     "get_running_loop",
     "is_system_clock",
     "is_trios_sigint_handler",
+    "is_unretrieved",
     "next_timer",
     "ready_queue",
     "run_once",
@@ -104,6 +111,24 @@ def end_running(loop: asyncio.AbstractEventLoop) -> None:
     lp: Any = loop
     lp._thread_id = None
     lp._set_coroutine_origin_tracking(False)
+
+
+TASKS_TELL_CONTEXT: Final = hasattr(asyncio.Task, "get_context")
+"""Since Python 3.12."""
+
+
+def context_of(thing: Any) -> Context | None:
+    """The context that a task or a callback runs in, if it can be known."""
+    get_context = getattr(thing, "get_context", None)
+    context: Context | None = (
+        getattr(thing, "_context", None) if get_context is None else get_context()
+    )
+    return context
+
+
+def is_unretrieved(task: asyncio.Future[Any]) -> bool:
+    """Whether it has failed, and nobody has asked for its error."""
+    return bool(getattr(task, "_log_traceback", False))
 
 
 def asyncgen_hooks(

@@ -13,7 +13,6 @@ Then the errors leave the block: see :func:`_what_leaves`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple
@@ -22,19 +21,20 @@ import trio
 
 from . import _private
 from ._asyncio_side import AsyncioSide
-from ._bridge import Bridge, below, by_loop
+from ._bridge import Bridge, below
 from ._crossing import crossing_to_asyncio
 from ._crossing.errors import explain, trim
 from ._engines import make_engine
-from ._nursery import LoopNursery, check_on_error
 from ._pump import Pump
+from ._task_nursery import LoopNursery
+from ._tracking import Tracking, check_on_error
 from ._tree_signal import TreeSignal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
 
-    from ._nursery import ErrorHandler, OnError
+    from ._tracking import ErrorHandler, OnError
     from ._tree_signal import SignalName
 
 T = TypeVar("T")
@@ -182,7 +182,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         loop = engine.loop
         side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
         self._pump = Pump(engine, side)
-        self._owner = LoopNursery(loop, self._on_error)
+        self._owner = LoopNursery(loop)
         self._bridge = bridge = Bridge(
             loop,
             side=side,
@@ -191,6 +191,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             cancel_warn_after=self._cancel_warn_after,
             redeliver_cancel_after=self._redeliver_cancel_after,
         )
+        bridge.tracking = self._tracking = Tracking(loop, self._owner, self._on_error)
         self._pump.on_exit = bridge.asyncio_code_exits
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
@@ -234,7 +235,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
     @trio.lowlevel.enable_ki_protection
     async def _end(self) -> None:
         bridge, loop = self._bridge, self._bridge.loop
-        phases = (_cancel_remaining_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
+        phases = (self._cancel_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
         try:
             with trio.CancelScope(shield=True):
                 # If the surroundings were cancelled just now, those who watch that come first.
@@ -247,7 +248,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
                 # checkpoint between the last look and the end, or its call would wait for a loop
                 # that is closed.
                 while asyncio.all_tasks(loop):
-                    await _run_phase(_cancel_remaining_tasks)
+                    await _run_phase(self._cancel_tasks)
                 for owner in list(bridge.trio_owners):
                     owner.end()
         finally:
@@ -261,8 +262,11 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         _private.end_running(loop)
         with self._bridge.side:  # transports are closed, and their clean-up is asyncio code
             loop.close()
-        self._owner.close()
+        self._tracking.close()
         self._bridge.close()
+
+    async def _cancel_tasks(self) -> None:
+        await self._owner.cancel_tasks(self._bridge, "as its loop is closing")
 
 
 def _check_seconds(option: str, value: object) -> None:
@@ -281,30 +285,6 @@ async def _run_phase(phase: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except asyncio.CancelledError:
             continue  # by a task that cleans up by cancelling all tasks, the phase's included
         return
-
-
-async def _cancel_remaining_tasks() -> None:
-    loop = asyncio.get_running_loop()
-    hosts = by_loop[loop].hosts
-    this_task = asyncio.current_task()
-    cancelled: set[asyncio.Task[Any]] = set()
-    hosted: set[asyncio.Task[Any]] = set()  # their hosts get their errors
-    while remaining := asyncio.all_tasks() - {this_task}:
-        for task in remaining - cancelled:
-            task.cancel()
-        cancelled |= remaining
-        hosted |= remaining & hosts.keys()
-        with contextlib.suppress(asyncio.CancelledError):  # from a task as in _run_phase
-            await asyncio.wait(remaining)
-    for task in cancelled - hosted:
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            loop.call_exception_handler(
-                {
-                    "message": "an asyncio task failed while its loop was closing",
-                    "exception": exc,
-                    "task": task,
-                }
-            )
 
 
 def _what_leaves(

@@ -279,9 +279,10 @@ class AsyncioOwner:
         self._has_begun = True
         step: Step | None = first_step
         del first_step
-        stepped = self.bridge.stepped
+        stepped, in_steps = self.bridge.stepped, self.bridge.in_steps
         task = asyncio.current_task()
         assert task is not None
+        in_steps.add(task)
         if not self._is_manager:
             stepped.add(task)
         try:
@@ -297,6 +298,7 @@ class AsyncioOwner:
             self._at_end = self._on_cancel = None  # they lead back to us: no cycles
             self.bridge.owners.discard(self)
             stepped.discard(task)
+            in_steps.discard(task)
 
     async def _next_step(self) -> Step | None:
         while self._step is None and not self._is_abandoned:

@@ -78,16 +78,22 @@ async def pending_interruption() -> BaseException | None:
 
 
 class CancelReminder:
-    """Watches a guest that was asked to end: warns, and where the user wants it asks again."""
+    """Watches a task that was asked to end: warns, and where the user wants it asks again.
+
+    Args:
+      why: who cancelled it; follows the word "cancelled" in the warning.
+    """
 
     def __init__(
         self,
         guest: asyncio.Task[object],
+        why: str,
         *,
         warn_after: float | None,
         redeliver_after: float | None,
     ) -> None:
         self._guest: Final = guest
+        self._why: Final = why
         self._timers: Final[list[asyncio.TimerHandle]] = []
         loop = guest.get_loop()
         if warn_after is not None:
@@ -101,7 +107,7 @@ class CancelReminder:
 
     def _warn(self, seconds: float) -> None:
         warnings.warn(
-            f"{self._guest.get_name()} was cancelled by its Trio scope {seconds:g} s ago and has "
+            f"{self._guest.get_name()} was cancelled {self._why} {seconds:g} s ago and has "
             "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
             f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
             f"{format_awaits(self._guest.get_coro())}",

@@ -301,6 +301,7 @@ class Host:
             self._has_cancelled = True
             self._reminder = CancelReminder(
                 self._guest,
+                _why(self._interruption),
                 warn_after=self._bridge.cancel_warn_after,
                 redeliver_after=self._bridge.redeliver_cancel_after,
             )
@@ -342,3 +343,12 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
+
+
+def _why(interruption: BaseException | None) -> str:
+    """Who cancelled the guest, for the reminder."""
+    if isinstance(interruption, KeyboardInterrupt):
+        return "by Ctrl-C"
+    # Trio says why ("cancelled due to deadline") since its version 0.31.
+    details = str(interruption).removeprefix("cancelled ")
+    return f"by its Trio scope, {details}," if details.startswith("due") else "by its Trio scope"

@@ -117,7 +117,8 @@ def start_guest(
                 eager_start=True,  # pyright: ignore[reportCallIssue] -- Python 3.12
             )
         else:
-            guest = loop.create_task(coro, context=context)
+            # Not the loop's own attribute: a guest has its host, and needs no other owner.
+            guest = type(loop).create_task(loop, coro, context=context)
         ending: End = guest if end is None else end
         if is_held and not pump.is_parked and not ending.done():
             bridge.started = guest

@@ -132,7 +132,7 @@ def hand_over(bridge: Bridge, call: TrioCall) -> None:
     elif is_starting(bridge, call.task):
         bridge.first_call = call
     else:
-        bridge.nursery.start(call)
+        bridge.owner.run(call)
 
 
 class TrioCall(asyncio.Future[Any]):

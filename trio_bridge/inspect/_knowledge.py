@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import _private
 from .._crossing.to_trio import TrioCall
-from .._nursery import LoopNursery
+from .._task_nursery import LoopNursery
 from ._owners import nurseries_of
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ class Knowledge:
                 if isinstance(waited_for, TrioCall) and not waited_for.done():
                     self._add_call(waited_for)
         for bridge in bridges:
-            self._add(bridge)
+            self._add(bridge, tasks)
             self._add_starting(bridge, tasks)
             self._add_loop(bridge)
 
-    def _add(self, bridge: Bridge) -> None:
+    def _add(self, bridge: Bridge, tasks: Collection[asyncio.Task[Any]]) -> None:
         for hosts in (bridge.hosts, bridge.adopters):
             for guest, host in list(hosts.items()):
                 self._add_host(bridge, guest, host)
-        for nursery in nurseries_of(bridge):
+        for nursery in nurseries_of(bridge, tasks):
             for work in nursery.calls:
                 if isinstance(work, TrioCall):
                     self._add_call(work)
@@ -92,7 +92,7 @@ class Knowledge:
         if host.shield is not None:
             self.own.add(id(host.shield))
 
-    def _add_starting(self, bridge: Bridge, tasks: Iterable[asyncio.Task[Any]]) -> None:
+    def _add_starting(self, bridge: Bridge, tasks: Collection[asyncio.Task[Any]]) -> None:
         """A guest in its first step, which has no host yet."""
         coro, host_task = bridge.starting, bridge.side.hidden_task
         if coro is None or host_task is None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._bridge import nearest
+from .._tracking import started_in
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from .._bridge import Bridge
-    from .._nursery import CallNursery
+    from .._call_nursery import CallNursery
 
 
-def nurseries_of(bridge: Bridge) -> Iterator[CallNursery]:
-    """All nurseries for what asyncio starts on one loop, the loop's own first."""
-    yield bridge.nursery
+def nurseries_of(bridge: Bridge, tasks: Iterable[asyncio.Task[Any]]) -> set[CallNursery]:
+    """All nurseries of one loop that own one of the tasks, and the loop's own."""
+    mine = [task for task in (*tasks, *list(bridge.adopters)) if task.get_loop() is bridge.loop]
+    return {bridge.nursery, *(owner_of(bridge, task) for task in mine)}
 
 
 def owner_of(bridge: Bridge, task: asyncio.Task[Any]) -> CallNursery:
     """The nursery under which an asyncio task hangs that no Trio task hosts."""
-    return bridge.nursery
+    return nearest(started_in(task), bridge.loop) or bridge.nursery
