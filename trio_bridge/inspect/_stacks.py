@@ -56,16 +56,11 @@ class Stacks:
         """Find out which of all tasks' coroutines run, and where."""
         running = {id(_running_frame(coro)) for coro in coroutines} - {id(None)}
         for thread, innermost in _private.frames_by_thread().items():
-            frames: list[FrameType] = []
-            frame: FrameType | None = innermost
-            while frame is not None:
-                frames.append(frame)
-                frame = frame.f_back
-            frames.reverse()
-            self._threads[thread] = frames
-            for index, outer in enumerate(frames):
-                if id(outer) in running or self._is_turn(outer):
-                    self._places[id(outer)] = (thread, index)
+            self._threads[thread] = _outermost_first(innermost)
+            for index, frame in enumerate(self._threads[thread]):
+                if id(frame) in running or self._is_turn(frame):
+                    self._places[id(frame)] = (thread, index)
+            del innermost, frame  # our own frame is one of them: no cycles
 
     def of_task(self, coro: Any) -> list[Segment]:
         """The segments of a task's stack."""
@@ -98,6 +93,8 @@ class Stacks:
     def release(self) -> None:
         """Let go of all frames."""
         self._lines.clear()
+        for frames in self._threads.values():
+            frames.clear()
         self._threads.clear()
         self._places.clear()
 
@@ -131,6 +128,16 @@ class Stacks:
             module = str(frame.f_globals.get("__name__", ""))
             line = self._lines[key] = _Line(module, module.partition(".")[0], code, found)
         return line
+
+
+def _outermost_first(innermost: FrameType) -> list[FrameType]:
+    frames: list[FrameType] = []
+    frame: FrameType | None = innermost
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    frames.reverse()
+    return frames
 
 
 def _segments(lines: list[_Line]) -> list[Segment]:
