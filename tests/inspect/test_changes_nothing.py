@@ -12,7 +12,6 @@ import pytest
 import trio
 import trio.testing
 
-import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 from trio_bridge.inspect import print_tree, tree, write_html
 

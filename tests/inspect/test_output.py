@@ -187,7 +187,7 @@ def lone(n):
     ],
 )
 def test_json_that_is_no_tree_is_refused(data):
-    with pytest.raises(ValueError, match="Tree.from_json\\(json.loads"):
+    with pytest.raises(ValueError, match=r"Tree\.from_json\(json\.loads"):
         Tree.from_json(data)
 
 

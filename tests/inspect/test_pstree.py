@@ -1,4 +1,4 @@
-"""``python -m asyncio ps`` and ``pstree``, of Python 3.14, see the tasks of our loops from outside."""
+"""``python -m asyncio ps`` and ``pstree``, of Python 3.14, see our loops' tasks from outside."""
 
 from __future__ import annotations
 

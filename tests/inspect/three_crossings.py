@@ -12,7 +12,6 @@ import trio.testing
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 
-
 shields = []
 held = []  # asyncio holds tasks by weak references
 
@@ -26,7 +25,7 @@ async def main():
 
 
 async def asyncio_1():
-    asyncio.create_task(background(), name="background")
+    held.append(asyncio.create_task(background(), name="background"))
     await aio2trio(trio_1)()
 
 
@@ -70,7 +69,7 @@ async def called_by_background():
 
 
 async def owned():
-    asyncio.create_task(waits(), name="owned")
+    held.append(asyncio.create_task(waits(), name="owned"))
     await waits()
 
 

@@ -57,6 +57,7 @@ class Stacks:
         running = {id(_running_frame(coro)) for coro in coroutines} - {id(None)}
         for thread, innermost in _private.frames_by_thread().items():
             self._threads[thread] = _outermost_first(innermost)
+            frame = innermost
             for index, frame in enumerate(self._threads[thread]):
                 if id(frame) in running or self._is_turn(frame):
                     self._places[id(frame)] = (thread, index)
