@@ -22,6 +22,13 @@ from trio_bridge import aio2trio, trio2aio
 
 def ready():
     print("ready", flush=True)
+
+def forever():
+    while True: pass
+
+def nap():
+    # Not one long sleep: a signal that comes just before it is handled after it.
+    while True: time.sleep(0.01)
 """
 
 
@@ -78,8 +85,7 @@ trio_bridge.run(main, tree_signal=signal.SIGUSR1)
 """,
     "Trio code hangs": """
 async def main():
-    ready()
-    while True: pass
+    ready(); forever()
 trio_bridge.run(main, tree_signal="SIGUSR1")
 """,
     "asyncio code hangs": """
@@ -87,8 +93,7 @@ async def main():
     await trio2aio(hang)()
 async def hang():
     await asyncio.sleep(0)
-    ready()
-    while True: pass
+    ready(); forever()
 trio_bridge.run(main, tree_signal="SIGUSR1")
 """,
     "a callback blocks": """
@@ -96,7 +101,7 @@ async def main():
     trio2aio(lambda: asyncio.get_running_loop().call_soon(block))()
     await trio.sleep_forever()
 def block():
-    ready(); time.sleep(1000)
+    ready(); nap()
 trio_bridge.run(main, tree_signal="SIGUSR1")
 """,
     "open_loop in a plain Trio program": """
@@ -108,9 +113,9 @@ trio.run(main)
 """,
 }
 LAST = {
-    "asyncio code hangs": "while True",
+    "asyncio code hangs": "forever()",
     "Trio code hangs": "asyncio loop",
-    "a callback blocks": "time.sleep(1000)",
+    "a callback blocks": "nap()",
     "asyncio waits": "asyncio/tasks.py",
 }
 
