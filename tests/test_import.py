@@ -59,14 +59,18 @@ def test_every_public_name_is_there_and_documented():
 
 # Who may import whom, at runtime: each part, and the parts that it may import.
 MAY_IMPORT = {
-    "__init__": {"_asyncio_first", "_bridge", "_nursery", "_policy", "_run", "_views"},
-    "__main__": {"_launcher", "_policy"},
+    "__init__": {"_asyncio_first", "_bridge", "_nursery", "_policy", "_run", "_views", "inspect"},
+    "__main__": {"_launcher", "_policy", "_tree_signal"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest", "_guest_context", "_private"},
     "_run": {
         *("_asyncio_side", "_bridge", "_crossing", "_engines", "_private", "_pump"),
-        *("_task_nursery", "_tracking"),
+        *("_task_nursery", "_tracking", "_tree_signal"),
+    },
+    "_tree_signal": {"inspect"},
+    "inspect": {
+        *("_bridge", "_crossing", "_guest", "_private", "_task_nursery", "_tracking"),
     },
     "streams": {"_bridge", "_views"},
     "channels": {"_private", "_views"},

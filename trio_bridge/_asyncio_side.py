@@ -116,6 +116,11 @@ class AsyncioSide:
             self.enter()
             self._trio_task = turns_task
 
+    @property
+    def hidden_task(self) -> trio.lowlevel.Task | None:
+        """The Trio task that became asyncio-side last, and is out of sight if that is so still."""
+        return self._trio_task
+
     def trio_task(self) -> trio.lowlevel.Task:
         """The Trio task that became asyncio-side."""
         return self._trio_task or trio.lowlevel.current_task()

@@ -80,6 +80,16 @@ class CallNursery(ABC):
         return {task for task in self.callers if not task.cancelling()}
 
     @property
+    def trio_nursery(self) -> trio.Nursery | None:
+        """Where the Trio calls run, while it is open."""
+        return self._trio_nursery
+
+    @property
+    def calls(self) -> set[Cancellable]:
+        """The Trio code that runs here, a copy."""
+        return set(self._calls)
+
+    @property
     def callers(self) -> set[asyncio.Task[Any]]:
         """The asyncio tasks that are in Trio code of this nursery."""
         return {call.task for call in self._calls}

@@ -28,6 +28,15 @@ name                                           why no public name will do
 ``trio._core._run.GuestState``, ``Runner``,    a guest run waits for Trio's I/O in a thread, which
 ``EpollIOManager``, ``KqueueIOManager``:       costs 100 µs for each call into Trio; with Trio's own
 what :class:`GuestDoor` uses of them           descriptor in the host loop there is no thread
+``trio.lowlevel.Task._cancel_status``,         the task tree shows the scopes that a task is in; and
+``Nursery._cancel_status``, and of those       ``CancelScope.cancel_called`` may cancel the scope
+``._parent``, ``._scope._cancel_called``
+``Task._counter``                              the order in which Trio's tasks were started
+``Task._runner.clock``                         what a deadline means, for another thread
+``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
+``asyncio.Task._fut_waiter``, and of           what an asyncio task waits for: a Trio call, or tasks
+``gather``'s future ``._children``
+``sys._current_frames``                        the frames of tasks that run, in whichever thread
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.
@@ -38,6 +47,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import operator
+import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
     from contextvars import Context
+    from types import CodeType, FrameType
 
 __all__ = [
     "ORDINARY_TASKS",
@@ -57,9 +68,12 @@ __all__ = [
     "RoomyLoop",
     "asyncgen_hooks",
     "begin_running",
+    "birth_of",
+    "clock_of",
     "context_of",
     "end_running",
     "forget_source_frames",
+    "frames_by_thread",
     "get_running_loop",
     "is_system_clock",
     "is_trios_sigint_handler",
@@ -67,9 +81,13 @@ __all__ = [
     "next_timer",
     "ready_queue",
     "run_once",
+    "scopes_of",
     "set_running_loop",
     "task_settings",
+    "trio_root_here",
     "trio_run_vars",
+    "turn_code",
+    "waited_for_by",
 ]
 
 get_running_loop = _get_running_loop
@@ -214,6 +232,67 @@ def is_system_clock(clock: trio.abc.Clock) -> bool:
 
         return not isinstance(clock, MockClock)
     return isinstance(clock, _system_clock)
+
+
+# ---- what the task tree reads. Where a name is missing the tree is poorer.
+
+_runner_class: Any = getattr(getattr(trio._core, "_run", None), "Runner", ())
+
+
+def trio_root_here() -> trio.lowlevel.Task | None:
+    """The root task of the Trio run of this thread, if there is one."""
+    runner: Any = trio_run_vars().get("runner")
+    # Not the public current_root_task(): asking a ``TrioToCome`` for anything starts Trio.
+    return getattr(runner, "init_task", None) if isinstance(runner, _runner_class) else None
+
+
+def scopes_of(task: trio.lowlevel.Task) -> list[tuple[trio.CancelScope, bool]]:
+    """The cancel scopes that a Trio task is in and has opened itself, outermost first.
+
+    With each of them, whether it was cancelled.
+    """
+    nursery: Any = task.parent_nursery
+    found: list[tuple[trio.CancelScope, bool]] = []
+    try:
+        status: Any = task._cancel_status
+        end = None if nursery is None else nursery._cancel_status
+        while status is not None and status is not end:
+            found.append((status._scope, status._scope._cancel_called))
+            status = status._parent
+    except AttributeError:
+        return [(child.cancel_scope, False) for child in task.child_nurseries]
+    found.reverse()
+    return found
+
+
+def birth_of(task: trio.lowlevel.Task) -> int:
+    """A number that is larger for tasks that were started later."""
+    return getattr(task, "_counter", 0)
+
+
+def clock_of(task: trio.lowlevel.Task) -> trio.abc.Clock | None:
+    """The clock of the task's run."""
+    return getattr(getattr(task, "_runner", None), "clock", None)
+
+
+def waited_for_by(task: asyncio.Task[Any]) -> list[asyncio.Future[Any]]:
+    """The futures that an asyncio task waits for: one, or those that it has given to ``gather``."""
+    waited_for: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    if waited_for is None:
+        return []
+    gathered: Any = getattr(waited_for, "_children", None)
+    return list(gathered) if isinstance(gathered, list) else [waited_for]
+
+
+def turn_code(cls: type[asyncio.BaseEventLoop]) -> CodeType:
+    """The code of the stock loop's one iteration, by which its frame is known."""
+    code: CodeType = cls._run_once.__code__  # type: ignore[attr-defined]
+    return code
+
+
+def frames_by_thread() -> dict[int, FrameType]:
+    """The innermost frame of each thread."""
+    return sys._current_frames() if hasattr(sys, "_current_frames") else {}
 
 
 class GuestDoor:

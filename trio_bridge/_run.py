@@ -28,12 +28,14 @@ from ._engines import make_engine
 from ._pump import Pump
 from ._task_nursery import LoopNursery
 from ._tracking import Tracking, check_on_error
+from ._tree_signal import TreeSignal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
 
     from ._tracking import ErrorHandler, OnError
+    from ._tree_signal import SignalName
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -46,6 +48,7 @@ def run(
     on_error: Literal["raise", "log"] | ErrorHandler = "raise",
     cancel_warn_after: float | None = 5.0,
     redeliver_cancel_after: float | None = None,
+    tree_signal: SignalName | None = None,
     clock: trio.abc.Clock | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
     restrict_keyboard_interrupt_to_checkpoints: bool = False,
@@ -55,7 +58,8 @@ def run(
 
     Args:
       async_fn: the main function, Trio side; called with ``*args``.
-      engine, on_error, cancel_warn_after, redeliver_cancel_after: as for :func:`open_loop`.
+      engine, on_error, cancel_warn_after, redeliver_cancel_after, tree_signal: as for
+        :func:`open_loop`.
       clock, instruments, restrict_keyboard_interrupt_to_checkpoints, strict_exception_groups:
         as for :func:`trio.run`.
 
@@ -80,6 +84,7 @@ def run(
             on_error=on_error,
             cancel_warn_after=cancel_warn_after,
             redeliver_cancel_after=redeliver_cancel_after,
+            tree_signal=tree_signal,
         ):
             value = await async_fn(*args)
         return value
@@ -102,6 +107,7 @@ def open_loop(
     on_error: OnError = "raise",
     cancel_warn_after: float | None = 5.0,
     redeliver_cancel_after: float | None = None,
+    tree_signal: SignalName | None = None,
 ) -> AbstractAsyncContextManager[asyncio.AbstractEventLoop, None]:
     """Open an asyncio loop for the Trio code in the block, and the tasks started there.
 
@@ -117,18 +123,21 @@ def open_loop(
       cancel_warn_after: warn when a cancelled asyncio task has not ended after so many seconds;
         ``None``: never.
       redeliver_cancel_after: cancel such a task again every so many seconds; ``None``: never.
+      tree_signal: a signal (``"SIGUSR1"``) on which the task tree is printed to stderr while the
+        block lasts, as by :func:`.inspect.print_tree`. In the main thread only.
 
     Returns:
       An async context manager, whose value is the loop.
 
     Raises:
-      ValueError: an unknown engine or ``on_error``, or seconds that are not positive.
+      ValueError: an unknown engine or ``on_error``, seconds that are not positive, or a
+        ``tree_signal`` that is no signal, or has another meaning.
 
     Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
     them, finalizes async generators, shuts the default executor down and closes the loop.
     Cancellation does not cut that short.
     """
-    return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after)
+    return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after, tree_signal)
 
 
 def _check_is_function(async_fn: object) -> None:
@@ -151,6 +160,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         on_error: OnError,
         cancel_warn_after: float | None,
         redeliver_cancel_after: float | None,
+        tree_signal: SignalName | None,
     ) -> None:
         check_on_error(on_error)
         _check_seconds("cancel_warn_after", cancel_warn_after)
@@ -160,6 +170,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._cancel_warn_after = cancel_warn_after
         self._redeliver_cancel_after = redeliver_cancel_after
         self._opened: Final = place_of_caller()
+        self._tree_signal = TreeSignal(tree_signal)
 
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> asyncio.AbstractEventLoop:
@@ -167,6 +178,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             raise RuntimeError(
                 "open_loop() needs a Trio task. Start the program with trio_bridge.run(main)"
             )
+        self._tree_signal.check_thread()
         engine = make_engine(self._engine)
         loop = engine.loop
         side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
@@ -191,6 +203,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._nursery.start_soon(self._pump.run)
         self._owner.open(self._nursery, side)
         self._owner.body_scope.__enter__()
+        self._tree_signal.install()
         return loop
 
     @trio.lowlevel.enable_ki_protection
@@ -214,6 +227,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             await self._nursery_manager.__aexit__(None, None, None)
         except BaseException as closing_exc:
             interruption = closing_exc
+        self._tree_signal.remove()
         below.set(self._outer)
         leaving = _what_leaves(self._owner, body, interruption)
         if self._owner.errors and isinstance(leaving, BaseExceptionGroup):

@@ -29,6 +29,7 @@ from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
 
 if TYPE_CHECKING:
+    import asyncio
     from types import TracebackType
 
 
@@ -47,6 +48,16 @@ class AsyncioManager:
         self._is_entered = False
         self._has_left = False
         self._task: Final = trio.lowlevel.current_task()
+
+    @property
+    def body_scope(self) -> trio.CancelScope:
+        """The scope around the Trio body."""
+        return self._body_scope
+
+    @property
+    def asyncio_task(self) -> asyncio.Task[None] | None:
+        """The task that has entered the manager."""
+        return self._owner.task
 
     # ---- Trio side
 

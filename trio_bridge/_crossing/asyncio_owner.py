@@ -115,6 +115,11 @@ class AsyncioOwner:
         self._is_busy = False
         self._is_abandoned = False
 
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task that takes the steps, once there was one."""
+        return self._task
+
     # ---- Trio side
 
     def cancelled(self) -> asyncio.CancelledError:

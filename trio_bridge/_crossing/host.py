@@ -53,6 +53,7 @@ class Host:
         "_registry",
         "_reminder",
         "forgotten",
+        "shield",
         "task",
     )
 
@@ -79,6 +80,8 @@ class Host:
         self._is_watching = False
         self.forgotten: BaseException | None = None
         """The error that names the Trio managers which the guest has not left."""
+        self.shield: trio.CancelScope | None = None
+        """Around a wait after a cancellation."""
         self._registry = registry
         registry[guest] = self
         if call is not None:
@@ -137,14 +140,20 @@ class Host:
             return
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True) as self.shield:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+        self.shield = None
 
     async def _go_to(self, context: Context) -> None:
         """Continue in another context, which takes a new step of the Trio task."""
         if self._context is not context:
             self._context = self.task.context = context
             await trio.lowlevel.cancel_shielded_checkpoint()
+
+    @property
+    def call(self) -> TrioCall | None:
+        """The Trio call of the guest's that it runs, or is about to."""
+        return self._call
 
     @property
     def is_free(self) -> bool:

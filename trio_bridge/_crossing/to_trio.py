@@ -177,6 +177,11 @@ class TrioCall(asyncio.Future[Any]):
         self._is_cancelled_late = False
 
     @property
+    def function(self) -> Callable[..., Awaitable[Any]]:
+        """What it runs."""
+        return self._fn
+
+    @property
     def name(self) -> str:
         """For the Trio task that runs the call."""
         return str(getattr(self._fn, "__qualname__", self._fn))

@@ -51,6 +51,11 @@ class TrioOwner:
         self._step: _Step | None = None
         self._is_abandoned = False
 
+    @property
+    def scope(self) -> trio.CancelScope:
+        """The scope around its steps, which is another one after each cancellation."""
+        return self._scope
+
     # ---- asyncio side
 
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
