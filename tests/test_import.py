@@ -61,6 +61,7 @@ def test_every_public_name_is_there_and_documented():
 MAY_IMPORT = {
     "__init__": {"_asyncio_first", "_bridge", "_policy", "_run", "_views"},
     "__main__": {"_launcher", "_policy"},
+    "_debugger": {"_crossing"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest"},
@@ -73,7 +74,8 @@ MAY_IMPORT = {
     "_crossing": {"_bridge", "_guest", "_private"},
     "_guest": {"_asyncio_side", "_bridge", "_guest_nursery", "_loop_clock", "_private"},
     "_guest_nursery": {"_nursery"},
-    "_bridge": {"_private"},
+    "_bridge": {"_breakpoints", "_private"},
+    "_breakpoints": set(),
     "_nursery": {"_private"},
     "_pump": {"_engines", "_loop_clock", "_private"},
     "_loop_clock": set(),

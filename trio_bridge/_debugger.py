@@ -1,0 +1,168 @@
+"""``pdb`` for two worlds: a crossing is stepped over, and looked through, as a plain await is.
+
+1. ``where`` shows the caller across a crossing, and ``up`` gets there.
+2. ``next``, ``until`` and ``return`` stop in the frame that they were given in or in a caller of
+   its, whichever runs a line next. The callers wait for the frame, here or across a crossing: one
+   that runs has got its outcome.
+3. Nothing stops in the bridge's frames, or in those of Trio's and asyncio's schedulers, but for a
+   breakpoint that was set there. ``step`` goes through them.
+4. Ctrl-C at the prompt is for the prompt, however protected the code is that is looked at.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pdb
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from ._crossing.callers import stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType, TracebackType
+
+_HIDDEN: Final = (
+    *("trio_bridge", "trio._core", "outcome", "sniffio", "selectors"),
+    *("asyncio.base_events", "asyncio.events", "asyncio.runners", "asyncio.selector_events"),
+    *("asyncio.unix_events", "asyncio.base_futures", "asyncio.base_tasks"),
+)
+
+
+class Pdb(pdb.Pdb):
+    """The standard library's ``Pdb``, and the rules above."""
+
+    _callers: frozenset[FrameType] = frozenset()
+    """The frames that wait for the one in which a command was given."""
+
+    # ---- what is shown
+
+    def get_stack(
+        self, f: FrameType | None, t: TracebackType | None
+    ) -> tuple[list[tuple[FrameType, int]], int]:
+        """The stack across crossings (rule 1), and the index of ``f`` in it."""
+        stack, index = super().get_stack(f, t)
+        if f is None:
+            return stack, index
+        frames = stack_of(f)
+        if self.botframe in frames:
+            frames = frames[frames.index(self.botframe) :]
+        shown = [(frame, frame.f_lineno) for frame in frames]
+        return shown + stack[index + 1 :], len(shown) - 1
+
+    @trio.lowlevel.disable_ki_protection
+    def cmdloop(self, intro: Any | None = None) -> None:
+        """Read commands (rule 4)."""
+        super().cmdloop(intro)
+
+    # ---- where it stops
+
+    def stop_here(self, frame: FrameType) -> bool:
+        """Whether to stop at this line, call, return or exception (rules 2 and 3)."""
+        if frame in self._callers:
+            return True
+        if not super().stop_here(frame):
+            return False
+        return frame is self.stopframe or not (_is_hidden(frame) or _works_for_hidden(frame))
+
+    def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
+        """Stop at an exception, but not at the end of some other coroutine (rule 2)."""
+        is_end = arg[0] in (StopIteration, GeneratorExit) and self.stopframe is not None
+        is_followed = frame is self.stopframe or frame in self._callers
+        if _is_hidden(frame) or (is_end and not is_followed):
+            return self.trace_dispatch
+        return super().dispatch_exception(frame, arg)
+
+    def set_next(self, frame: FrameType) -> None:
+        """Stop at the next line of the frame, or of a caller."""
+        self._follow(frame)
+        super().set_next(frame)
+
+    def set_until(self, frame: FrameType, lineno: int | None = None) -> None:
+        """Stop at a later line of the frame, or at the next of a caller."""
+        self._follow(frame)
+        super().set_until(frame, lineno)
+
+    def set_return(self, frame: FrameType) -> None:
+        """Stop when the frame returns, or at the next line of a caller."""
+        self._follow(frame)
+        super().set_return(frame)
+
+    def set_step(self) -> None:
+        """Stop at the next line, whosever."""
+        self._forget()
+        super().set_step()
+
+    def set_continue(self) -> None:
+        """Stop at breakpoints only."""
+        self._forget()
+        super().set_continue()
+
+    def set_quit(self) -> None:
+        """Stop debugging."""
+        self._forget()
+        super().set_quit()
+
+    def _follow(self, frame: FrameType) -> None:
+        self._forget()
+        callers = [known for known, _ in self.stack]
+        callers = callers[: callers.index(frame)] if frame in callers else stack_of(frame)[:-1]
+        self._callers = frozenset(caller for caller in callers if not _is_hidden(caller))
+        for followed in (*self._callers, frame):
+            if followed.f_trace is None:  # suspended since before the debugger came
+                followed.f_trace = self.trace_dispatch
+
+    def _forget(self) -> None:
+        self._callers = frozenset()
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _package(frame: FrameType) -> str:
+    return _module(frame).partition(".")[0]
+
+
+def _is_hidden(frame: FrameType) -> bool:
+    module = _module(frame)
+    return any(module == hidden or module.startswith(f"{hidden}.") for hidden in _HIDDEN)
+
+
+def _works_for_hidden(frame: FrameType | None) -> bool:
+    """Whether it is the standard library's, called by what is hidden."""
+    while frame is not None and _package(frame) in sys.stdlib_module_names:
+        if _is_hidden(frame):
+            return True
+        frame = frame.f_back
+    return frame is not None and _is_hidden(frame)
+
+
+# ---- breakpoint()
+
+_last: Pdb | None = None
+
+
+def enter(
+    frame: FrameType, *, header: str | None = None, commands: Iterable[str] | None = None
+) -> None:
+    """What ``breakpoint(...)`` does: as ``pdb.set_trace(...)``, in the frame that called it."""
+    debugger = _debugger()
+    if header is not None:
+        debugger.message(header)
+    if commands is None:
+        debugger.set_trace(frame)
+    else:  # Python 3.14
+        debugger.set_trace(frame, commands=commands)
+
+
+def _debugger() -> Pdb:
+    """A new one, or the last one where ``pdb`` does so: it knows what was displayed, and more."""
+    global _last
+    if _last is None or sys.version_info < (3, 14):
+        options = inspect.signature(pdb.Pdb).parameters
+        inline: dict[str, Any] = {"mode": "inline", "backend": "settrace", "colorize": True}
+        _last = Pdb(**{name: value for name, value in inline.items() if name in options})
+    return _last
