@@ -88,9 +88,15 @@ class Session:
         self.read()
 
     def read(self):
-        self.has_ended = self.terminal.expect_exact(["(Pdb) ", pexpect.EOF]) == 1
+        found = self.terminal.expect_exact(["(Pdb) ", pexpect.EOF, "[y/n] "])
+        if found == 2:  # Python 3.14 asks whether to quit
+            self.terminal.sendline("y")
+            found = self.terminal.expect_exact(["(Pdb) ", pexpect.EOF])
+        self.has_ended = found == 1
         self.output = self.terminal.before
-        found = re.findall(r"^> .*?(\w+|<module>)\(\).*?\r?\n-> (.*?)\r?$", self.output, re.M)
+        found = re.findall(
+            r"^> .*?(\w+|<module>)\(\).*?\r?\n-> (.*?)\r?$", self.output, re.MULTILINE
+        )
         if found:
             self.line = ": ".join(found[-1])
 
@@ -105,11 +111,15 @@ class Session:
         if self.line.endswith("breakpoint()"):
             self("next")
 
+    def lineno(self, start):
+        lines = self.script.read_text().splitlines()
+        return next(number for number, line in enumerate(lines, 1) if line.startswith(start))
+
     def where(self):
         """The user's functions, outermost first."""
         self("where")
         assert "trio_bridge" not in re.sub(r"-> .*", "", self.output), self.output
-        return re.findall(r"^[> ] .*script\.py\(\d+\)(\S+)\(", self.output, re.M)
+        return re.findall(r"^[> ] .*script\.py\(\d+\)(\S+)\(", self.output, re.MULTILINE)
 
     def end(self):
         if not self.has_ended:
@@ -291,9 +301,9 @@ def test_managers_and_generators(debug):
     session = debug(MANAGERS)
     session.to_breakpoint()
     assert session.where() == ["<module>", "main", "manager"]
-    session("tbreak generate")
-    session("up")
-    assert session.line == "main: async with manager():"
+    session(f"tbreak {session.lineno('async def generate') + 1}")
+    session("up")  # contextlib's
+    assert session("up") == "main: async with manager():"
     assert session("next") == "main: await trio.sleep(0)"
     assert session("continue").startswith("generate: ")
     assert session.where() == ["<module>", "main", "generate"]
@@ -346,7 +356,8 @@ async def own():
     return await aio2trio(in_trio)()
 
 async def main():
-    print("the result is", await START)
+    x = await START
+    print("the result is", x)
 """
 
 
@@ -363,19 +374,16 @@ def test_asyncio_first(debug):
     session.to_breakpoint()
     # As plain pdb in asyncio: a task has no caller, and what it awaits is on its stack.
     assert session.where() == ["<module>", "main", "own", "in_trio"]
-    assert session("next") == "own: return await aio2trio(in_trio)()" or True
+    assert session("next") == 'main: print("the result is", x)'
     assert "the result is 1" in session.end()
 
 
 def test_quit(debug):
     session = debug(NESTED)
     session("quit")
-    if not session.has_ended:  # Python 3.14 asks
-        session.terminal.sendline("y")
-        session.terminal.expect(pexpect.EOF)
-    output = session.output + session.terminal.before
-    assert "the result" not in output
-    assert "Internal" not in output
+    assert session.has_ended
+    assert "the result" not in session.output
+    assert "Internal" not in session.output
 
 
 def test_ctrl_c_at_the_prompt(debug):
@@ -401,3 +409,88 @@ def test_ctrl_c_while_the_program_runs(debug):
     session.read()
     assert not session.has_ended
     session("quit")
+
+
+def test_python_m_pdb(tmp_path):
+    session = Session(
+        tmp_path, NESTED.replace("    breakpoint()\n", ""), suspends=True, args=("-m", "pdb")
+    )
+    session(f"break {session.lineno('async def deepest') + 2}")
+    assert session("continue") == "deepest: x += 1"
+    assert session.where() == ["<module>", "main", "in_asyncio", "in_trio", "deepest"]
+    assert session("next") == "deepest: return x"
+    assert session("next") == "in_trio: return x + 1"
+    assert session("up") == "in_asyncio: x = await aio2trio(in_trio)(x)"
+    assert session("next") == "in_asyncio: x += 1"
+    session("continue")
+    session("quit")
+
+
+def test_breakpoint_in_python_m_pdb(tmp_path):
+    session = Session(tmp_path, NESTED, suspends=True, args=("-m", "pdb"))
+    session(f"break {session.lineno('async def in_asyncio') + 2}")
+    session("continue")
+    session.to_breakpoint()
+    assert session.line == "deepest: x += 1"
+    assert session.where() == ["<module>", "main", "in_asyncio", "in_trio", "deepest"]
+    assert session("continue") == "in_asyncio: x += 1"
+    session("quit")
+
+
+HOOKS = """
+import asyncio, os, sys
+import trio, trio_bridge
+from trio_bridge import aio2trio, trio2aio
+
+default = sys.breakpointhook
+
+async def main():
+    print("ours" if sys.breakpointhook is not default else "default")
+    async with trio_bridge.open_loop():
+        pass
+    print("ours" if sys.breakpointhook is not default else "default")
+    print("pdb" in sys.modules)
+
+trio_bridge.run(main)
+print("ours" if sys.breakpointhook is not default else "default")
+
+async def asyncio_main():
+    print("ours" if sys.breakpointhook is not default else "default")
+    await aio2trio(trio.sleep)(0)
+    print("ours" if sys.breakpointhook is not default else "default")
+
+asyncio.run(asyncio_main())
+print("ours" if sys.breakpointhook is not default else "default")
+"""
+
+
+def test_the_hook_is_ours_while_a_loop_is_open(run_script):
+    lines = run_script(HOOKS).stdout.split()
+    assert lines == ["ours", "ours", "False", "default", "default", "ours", "default"]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "os.environ['PYTHONBREAKPOINT'] = '0'",
+        "sys.breakpointhook = default = print",
+        "import pdb; pdb.set_trace = print",
+    ],
+)
+def test_another_choice_is_kept(run_script, choice):
+    lines = run_script(
+        HOOKS.replace("async def main", choice + "\n\nasync def main", 1)
+    ).stdout.split()
+    assert [line for line in lines if line not in ("True", "False")] == ["default"] * 6
+
+
+def test_a_breakpoint_that_is_switched_off_meanwhile(run_script):
+    result = run_script(
+        "import os, trio_bridge\n"
+        "async def main():\n"
+        "    os.environ['PYTHONBREAKPOINT'] = '0'\n"
+        "    breakpoint()\n"
+        "    print('went on')\n"
+        "trio_bridge.run(main)\n"
+    )
+    assert (result.stdout, result.stderr) == ("went on\n", "")

@@ -2,19 +2,23 @@
 
 1. The hook is Python's own, ``sys.breakpointhook``. It is exchanged while a loop is open, and put
    back when the last one is closed.
-2. Whoever has chosen a debugger already keeps it: another hook, ``PYTHONBREAKPOINT``, a debugger
-   that has put itself in the place of ``pdb.set_trace`` (pytest's), one that runs the program
-   (``python -m pdb``) and wants to keep its breakpoints.
-3. A program that doesn't debug pays nothing: ``pdb`` is imported at the first breakpoint.
+2. Whoever has chosen a debugger keeps it: another hook, ``PYTHONBREAKPOINT``, or what has put
+   itself in the place of ``pdb.set_trace`` (pytest).
+3. A ``pdb`` that runs the program (``python -m pdb script.py``) learns to know crossings.
+4. A program that doesn't debug pays nothing: ``pdb`` is imported at the first breakpoint.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _lock: Final = threading.Lock()
 _open_loops = 0
@@ -27,6 +31,8 @@ def take() -> None:
         _open_loops += 1
         if sys.breakpointhook is sys.__breakpointhook__ and not _has_other_debugger():
             sys.breakpointhook = _enter_debugger
+    if "pdb" in sys.modules and (running := _running_pdb(inspect.currentframe())) is not None:
+        _debugger().adopt(running)
 
 
 def give_back() -> None:
@@ -45,9 +51,23 @@ def _has_other_debugger() -> bool:
     return pdb is not None and getattr(pdb.set_trace, "__module__", "pdb") != "pdb"
 
 
+def _running_pdb(frame: FrameType | None) -> Any:
+    """The ``pdb.Pdb`` below this frame that runs the program, if there is one."""
+    while frame is not None and frame.f_globals.get("__name__") != "bdb":
+        frame = frame.f_back
+    return frame and frame.f_locals.get("self")
+
+
 def _enter_debugger(*args: Any, **kwargs: Any) -> object:
     if os.environ.get("PYTHONBREAKPOINT"):  # set since
         return sys.__breakpointhook__(*args, **kwargs)
+    frame = inspect.currentframe()
+    assert frame is not None
+    frame = frame.f_back
+    _debugger().enter(_running_pdb(frame), frame, *args, **kwargs)
+    return None
+
+
+def _debugger() -> Any:
     # By name: the debugger stands on top of all the rest, and few will ever need it.
-    debugger: Any = importlib.import_module(f"{__package__}._debugger")
-    return debugger.enter(sys._getframe(1), *args, **kwargs)
+    return importlib.import_module(f"{__package__}._debugger")

@@ -5,13 +5,15 @@
    its, whichever runs a line next. The callers wait for the frame, here or across a crossing: one
    that runs has got its outcome.
 3. Nothing stops in the bridge's frames, or in those of Trio's and asyncio's schedulers, but for a
-   breakpoint that was set there. ``step`` goes through them.
+   breakpoint that was set there. ``step`` goes through them, to the first line on the other side,
+   and takes no notice of coroutines that suspend and go on.
 4. Ctrl-C at the prompt is for the prompt, however protected the code is that is looked at.
 """
 
 from __future__ import annotations
 
 import inspect
+import opcode
 import pdb
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from ._crossing.callers import stack_of
+from ._private import watch_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +33,16 @@ _HIDDEN: Final = (
     *("asyncio.unix_events", "asyncio.base_futures", "asyncio.base_tasks"),
 )
 
+_HELPERS: Final = sys.stdlib_module_names | {"trio", "attr", "sortedcontainers"}
+
 
 class Pdb(pdb.Pdb):
     """The standard library's ``Pdb``, and the rules above."""
 
     _callers: frozenset[FrameType] = frozenset()
     """The frames that wait for the one in which a command was given."""
+    _traced: tuple[FrameType, ...] = ()
+    """Those that nobody else traces."""
 
     # ---- what is shown
 
@@ -66,6 +73,22 @@ class Pdb(pdb.Pdb):
         if not super().stop_here(frame):
             return False
         return frame is self.stopframe or not (_is_hidden(frame) or _works_for_hidden(frame))
+
+    def dispatch_call(self, frame: FrameType, arg: Any) -> Any:
+        """Stop at a call, but not where ``step`` sees a coroutine go on."""
+        if self._steps_through(frame) and frame.f_lineno != frame.f_code.co_firstlineno:
+            return self.trace_dispatch
+        return super().dispatch_call(frame, arg)
+
+    def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
+        """Stop at a return, but not where ``step`` sees a coroutine suspend."""
+        if self._steps_through(frame) and opcode.opname[_operation(frame)] == "YIELD_VALUE":
+            return self.trace_dispatch
+        return super().dispatch_return(frame, arg)
+
+    def _steps_through(self, frame: FrameType) -> bool:
+        is_coroutine = bool(frame.f_code.co_flags & inspect.CO_COROUTINE)
+        return is_coroutine and self.stopframe is None and self.botframe is not None
 
     def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
         """Stop at an exception, but not at the end of some other coroutine (rule 2)."""
@@ -113,9 +136,18 @@ class Pdb(pdb.Pdb):
         for followed in (*self._callers, frame):
             if followed.f_trace is None:  # suspended since before the debugger came
                 followed.f_trace = self.trace_dispatch
+                watch_frame(self, followed)
+                self._traced += (followed,)
 
     def _forget(self) -> None:
-        self._callers = frozenset()
+        for frame in self._traced:
+            frame.f_trace = None
+        self._callers, self._traced = frozenset(), ()
+
+
+def _operation(frame: FrameType) -> int:
+    """The code of the instruction that the frame is at."""
+    return frame.f_code.co_code[frame.f_lasti]
 
 
 def _module(frame: FrameType) -> str:
@@ -132,8 +164,8 @@ def _is_hidden(frame: FrameType) -> bool:
 
 
 def _works_for_hidden(frame: FrameType | None) -> bool:
-    """Whether it is the standard library's, called by what is hidden."""
-    while frame is not None and _package(frame) in sys.stdlib_module_names:
+    """Whether it is a library function that what is hidden has called: no user's code."""
+    while frame is not None and _package(frame) in _HELPERS:
         if _is_hidden(frame):
             return True
         frame = frame.f_back
@@ -145,11 +177,24 @@ def _works_for_hidden(frame: FrameType | None) -> bool:
 _last: Pdb | None = None
 
 
+def adopt(debugger: object) -> None:
+    """Let a running ``pdb.Pdb`` keep the rules above. One of a class of its own stays as it is."""
+    if type(debugger) is pdb.Pdb:
+        debugger.__class__ = Pdb
+
+
 def enter(
-    frame: FrameType, *, header: str | None = None, commands: Iterable[str] | None = None
+    running: object,
+    frame: FrameType,
+    *,
+    header: str | None = None,
+    commands: Iterable[str] | None = None,
 ) -> None:
-    """What ``breakpoint(...)`` does: as ``pdb.set_trace(...)``, in the frame that called it."""
-    debugger = _debugger()
+    """What ``breakpoint(...)`` does: as ``pdb.set_trace(...)``, in the frame that called it.
+
+    In the debugger that runs the program, if there is one: it has the user's breakpoints.
+    """
+    debugger = running if isinstance(running, Pdb) else _debugger()
     if header is not None:
         debugger.message(header)
     if commands is None:

@@ -45,7 +45,9 @@ def stack_of(frame: FrameType) -> list[FrameType]:
 class _Stack:
     def __init__(self, physical: list[FrameType]) -> None:
         self._physical: Final = physical
-        self._bridges: Final = [bridge for bridge in by_loop.values() if bridge.thread == get_ident()]
+        self._bridges: Final = [
+            bridge for bridge in by_loop.values() if bridge.thread == get_ident()
+        ]
         self._tasks: Final[dict[Any, tuple[Bridge, asyncio.Task[Any]]]] = {
             _root(task): (bridge, task)
             for bridge in self._bridges
@@ -53,7 +55,7 @@ class _Stack:
         }
 
     def with_callers(self, frames: list[FrameType]) -> list[FrameType]:
-        """The frames and those of their callers; ``frames`` end with the one that calls, or runs."""
+        """The frames and those of their callers. The last of the frames is what calls, or runs."""
         for index in range(len(frames) - 1, -1, -1):
             frame = frames[index]
             if frame.f_code is _RUNS_A_CALL:
