@@ -61,7 +61,7 @@ def test_every_public_name_is_there_and_documented():
 MAY_IMPORT = {
     "__init__": {"_asyncio_first", "_bridge", "_policy", "_run", "_views"},
     "__main__": {"_launcher", "_policy"},
-    "_debugger": {"_crossing", "_private"},
+    "_debugger": {"_crossing"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest"},

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from ._crossing.callers import stack_of
-from ._private import watch_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +42,8 @@ class Pdb(pdb.Pdb):
     """The frames that wait for the one in which a command was given."""
     _traced: tuple[FrameType, ...] = ()
     """Those that nobody else traces."""
+    _is_entering = False
+    """Whether to stop at once, wherever that is: at a breakpoint, or at Ctrl-C."""
 
     # ---- what is shown
 
@@ -50,6 +51,7 @@ class Pdb(pdb.Pdb):
         self, f: FrameType | None, t: TracebackType | None
     ) -> tuple[list[tuple[FrameType, int]], int]:
         """The stack across crossings (rule 1), and the index of ``f`` in it."""
+        self._is_entering = False
         stack, index = super().get_stack(f, t)
         if f is None:
             return stack, index
@@ -66,9 +68,15 @@ class Pdb(pdb.Pdb):
 
     # ---- where it stops
 
+    def set_trace(self, frame: FrameType | None = None, **options: Any) -> None:
+        """Stop as soon as may be, in the frame (the caller's) or in what runs next."""
+        self._is_entering = True
+        here = inspect.currentframe()
+        super().set_trace(frame or (here and here.f_back), **options)
+
     def stop_here(self, frame: FrameType) -> bool:
         """Whether to stop at this line, call, return or exception (rules 2 and 3)."""
-        if frame in self._callers:
+        if frame in self._callers or self._is_entering:
             return True
         if not super().stop_here(frame):
             return False
@@ -94,7 +102,7 @@ class Pdb(pdb.Pdb):
         """Stop at an exception, but not at the end of some other coroutine (rule 2)."""
         is_end = arg[0] in (StopIteration, GeneratorExit) and self.stopframe is not None
         is_followed = frame is self.stopframe or frame in self._callers
-        if _is_hidden(frame) or (is_end and not is_followed):
+        if (_is_hidden(frame) and not self._is_entering) or (is_end and not is_followed):
             return self.trace_dispatch
         return super().dispatch_exception(frame, arg)
 
@@ -136,7 +144,6 @@ class Pdb(pdb.Pdb):
         for followed in (*self._callers, frame):
             if followed.f_trace is None:  # suspended since before the debugger came
                 followed.f_trace = self.trace_dispatch
-                watch_frame(self, followed)
                 self._traced += (followed,)
 
     def _forget(self) -> None:

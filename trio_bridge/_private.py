@@ -18,8 +18,6 @@ name                                           why no public name will do
 ``trio._core._run.GuestState``, ``Runner``,    a guest run waits for Trio's I/O in a thread, which
 ``EpollIOManager``, ``KqueueIOManager``:       costs 100 µs for each call into Trio; with Trio's own
 what :class:`GuestDoor` uses of them           descriptor in the host loop there is no thread
-``bdb.Bdb.monitoring_tracer`` (Python 3.14)    ``python -m pdb`` doesn't look at the trace function
-                                               of a frame that it has not seen run
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.
@@ -36,10 +34,8 @@ import outcome
 import trio
 
 if TYPE_CHECKING:
-    import bdb
     from collections import deque
     from collections.abc import Callable
-    from types import FrameType
 
 __all__ = [
     "GuestDoor",
@@ -54,7 +50,6 @@ __all__ = [
     "run_once",
     "set_running_loop",
     "trio_run_vars",
-    "watch_frame",
 ]
 
 get_running_loop = _get_running_loop
@@ -124,13 +119,6 @@ def is_system_clock(clock: trio.abc.Clock) -> bool:
 
         return not isinstance(clock, MockClock)
     return isinstance(clock, _system_clock)
-
-
-def watch_frame(debugger: bdb.Bdb, frame: FrameType) -> None:
-    """Have a frame's trace function called, by whatever means the debugger traces."""
-    tracer: Any = getattr(debugger, "monitoring_tracer", None)
-    if tracer is not None:
-        tracer.update_local_events(frame)
 
 
 class GuestDoor:
