@@ -34,6 +34,8 @@ _HIDDEN: Final = (
 
 _HELPERS: Final = sys.stdlib_module_names | {"trio", "attr", "sortedcontainers"}
 
+_SUSPENDS: Final = ("YIELD_VALUE", "RESUME")  # the latter follows, and Python 3.13 is there already
+
 
 class Pdb(pdb.Pdb):
     """The standard library's ``Pdb``, and the rules above."""
@@ -70,9 +72,14 @@ class Pdb(pdb.Pdb):
 
     def set_trace(self, frame: FrameType | None = None, **options: Any) -> None:
         """Stop as soon as may be, in the frame (the caller's) or in what runs next."""
-        self._is_entering = True
+        sys.settrace(None)  # before Python 3.13 it would stop in what follows
         here = inspect.currentframe()
         super().set_trace(frame or (here and here.f_back), **options)
+
+    def reset(self) -> None:
+        """Begin."""
+        super().reset()
+        self._is_entering = True
 
     def stop_here(self, frame: FrameType) -> bool:
         """Whether to stop at this line, call, return or exception (rules 2 and 3)."""
@@ -90,7 +97,7 @@ class Pdb(pdb.Pdb):
 
     def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
         """Stop at a return, but not where ``step`` sees a coroutine suspend."""
-        if self._steps_through(frame) and opcode.opname[_operation(frame)] == "YIELD_VALUE":
+        if self._steps_through(frame) and opcode.opname[_operation(frame)] in _SUSPENDS:
             return self.trace_dispatch
         return super().dispatch_return(frame, arg)
 
