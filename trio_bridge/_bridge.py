@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 
-from . import _private
+from . import _breakpoints, _private
 
 if TYPE_CHECKING:
     import asyncio
@@ -118,6 +118,7 @@ class Bridge:
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""
         by_loop[self.loop] = self
+        _breakpoints.take()
 
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
@@ -128,6 +129,7 @@ class Bridge:
         """From here on nobody crosses."""
         self.is_open = False
         del by_loop[self.loop]
+        _breakpoints.give_back()
 
     @property
     def is_inherited(self) -> bool:

@@ -199,7 +199,7 @@ class AsyncioOwner:
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
             else:
-                host = self._resume(self._task, step, interruption, is_thrown=is_thrown)
+                host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             else:
@@ -216,7 +216,7 @@ class AsyncioOwner:
             self._is_busy = False
             del host, step, interruption  # an error leads to this frame: no cycles
 
-    def _resume(
+    def resume(
         self,
         task: asyncio.Task[None],
         step: Step,

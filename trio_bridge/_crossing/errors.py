@@ -287,6 +287,11 @@ def _raised_in(exc: BaseException, package: str) -> bool:
     return bool(owners) and owners[-1] == package
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether it is a frame of the bridge's code."""
+    return _owner(frame) == _BRIDGE
+
+
 def _owner(frame: FrameType) -> str:
     """The top-level package that a frame's code belongs to."""
     return _package(str(frame.f_globals.get("__name__", "")))
