@@ -71,7 +71,7 @@ MAY_IMPORT = {
     },
     "_tree_signal": {"inspect"},
     "inspect": {
-        *("_bridge", "_crossing", "_guest", "_private", "_task_nursery", "_tracking"),
+        *("_bridge", "_crossing", "_guest", "_private", "_task_creation", "_task_nursery"),
     },
     "streams": {"_bridge", "_views"},
     "channels": {"_private", "_views"},
