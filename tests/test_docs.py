@@ -26,7 +26,7 @@ def programs():
             yield pytest.param(match["code"], match["text"], id=f"{page}-{number}")
 
 
-@pytest.mark.parametrize(("code", "text"), programs())
+@pytest.mark.parametrize(("code", "text"), list(programs()))
 def test_the_program_prints_what_the_page_says(code, text, tmp_path):
     script = tmp_path / "program.py"
     script.write_text(code)
