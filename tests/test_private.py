@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 
 import pytest
@@ -125,3 +126,92 @@ def test_without_trios_names_misuse_is_still_an_error(monkeypatch):
     assert _private.trio_run_vars() == {}
     assert _private.is_system_clock(trio.testing.MockClock()) is False
     assert _private.is_system_clock(object()) is True
+
+
+# ---- what the task tree reads
+
+
+def test_scopes_of_a_task_outermost_first():
+    async def main():
+        task = trio.lowlevel.current_task()
+        with trio.CancelScope() as outer, trio.CancelScope() as inner:
+            inner.cancel()
+            async with trio.open_nursery() as nursery:
+                scopes = [(outer, False), (inner, True), (nursery.cancel_scope, False)]
+                assert _private.scopes_of(task) == scopes
+                nursery.start_soon(child)
+
+    async def child():
+        with trio.CancelScope() as own:
+            assert _private.scopes_of(trio.lowlevel.current_task()) == [(own, False)]
+
+    trio.run(main)
+
+
+def test_without_trios_names_the_tree_has_the_nurseries():
+    class FutureTask:
+        parent_nursery = None
+        child_nurseries = ()
+
+    assert _private.scopes_of(FutureTask()) == []
+    assert _private.birth_of(FutureTask()) == 0
+    assert _private.clock_of(FutureTask()) is None
+    assert _private.waited_for_by(FutureTask()) == []
+
+
+def test_birth_clock_and_root_of_trios_tasks():
+    clock = trio.testing.MockClock()
+    births = []
+
+    async def child():
+        task = trio.lowlevel.current_task()
+        births.append((task.name, _private.birth_of(task)))
+        assert _private.clock_of(task) is clock
+
+    async def main():
+        assert _private.trio_root_here() is trio.lowlevel.current_root_task()
+        async with trio.open_nursery() as nursery:
+            for name in "abc":
+                nursery.start_soon(child, name=name)
+
+    assert _private.trio_root_here() is None
+    trio.run(main, clock=clock)
+    births.sort()
+    assert births == sorted(births, key=lambda item: item[1])
+
+
+def test_what_an_asyncio_task_waits_for():
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+
+        async def wait():
+            await future
+
+        async def gather():
+            await asyncio.gather(waiting, future)
+
+        waiting = asyncio.create_task(wait())
+        gathering = asyncio.create_task(gather())
+        assert _private.waited_for_by(waiting) == []
+        await asyncio.sleep(0)
+        assert _private.waited_for_by(waiting) == [future]
+        assert _private.waited_for_by(gathering) == [waiting, future]
+        future.set_result(None)
+        await gathering
+
+    asyncio.run(main())
+
+
+def test_the_code_of_a_turn_is_on_the_stack_of_a_callback(loop):
+    codes = []
+
+    def callback():
+        frame = _private.frames_by_thread()[threading.get_ident()]
+        while frame is not None:
+            codes.append(frame.f_code)
+            frame = frame.f_back
+
+    loop.call_soon(callback)
+    _private.run_once(loop)()
+    assert callback.__code__ in codes
+    assert _private.turn_code(asyncio.BaseEventLoop) in codes

@@ -1,4 +1,4 @@
-"""``python -m trio_bridge [--engine E] [--debug] script.py ...``, or ``-m module ...``.
+"""``python -m trio_bridge [options] script.py ...``, or ``-m module ...``.
 
 Runs an unchanged asyncio program on loops of the bridge's.
 """
@@ -12,8 +12,9 @@ from typing import Final
 
 from ._launcher import LAUNCHER, run_module, run_script
 from ._policy import install
+from ._tree_signal import TreeSignal
 
-_OPTIONS_WITH_VALUE: Final = ("--engine",)
+_OPTIONS_WITH_VALUE: Final = ("--engine", "--tree-signal")
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
         os.environ["PYTHONASYNCIODEBUG"] = "1"
     try:
         install(engine=options.engine)
+        TreeSignal(options.tree_signal).install()
     except ValueError as exc:
         sys.exit(f"{LAUNCHER}: {exc}")
     name, *args = program
@@ -46,13 +48,19 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _parse(own: list[str], program: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=LAUNCHER,
-        usage=f"{LAUNCHER} [--engine ENGINE] [--debug] (script.py | -m module) [args ...]",
+        usage=f"{LAUNCHER} [--engine ENGINE] [--debug] [--tree-signal SIGNAL] "
+        "(script.py | -m module) [args ...]",
         description="Run an unchanged asyncio program on trio_bridge's event loop. The script may "
         "be a file, a directory or a zip file, as with plain Python.",
         allow_abbrev=False,
     )
     parser.add_argument("--engine", help="what implements the loop (default: selector)")
     parser.add_argument("--debug", action="store_true", help="asyncio's debug mode")
+    parser.add_argument(
+        "--tree-signal",
+        metavar="SIGNAL",
+        help="print the task tree to stderr on this signal (SIGUSR1, say)",
+    )
     options = parser.parse_args(own)
     if not program or program == ["-m"]:
         parser.error("name the program to run: script.py, or -m module")

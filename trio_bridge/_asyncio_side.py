@@ -105,16 +105,21 @@ class AsyncioSide:
     def call_trio(self, task: trio.lowlevel.Task | None, fn: Callable[[], T]) -> T:
         """From the asyncio side call a plain function Trio-side, with ``task`` as current task."""
         turns_task = self._trio_task  # lest a way back to asyncio in there forgets it
-        self.leave()
-        if task is None:
-            self._trio_vars.pop("task", None)
-        else:
-            self._trio_vars["task"] = task
-        try:
+        try:  # from here on, as Ctrl-C may come at any line where asyncio starts
+            self.leave()
+            if task is None:
+                self._trio_vars.pop("task", None)
+            else:
+                self._trio_vars["task"] = task
             return fn()
         finally:
             self.enter()
             self._trio_task = turns_task
+
+    @property
+    def hidden_task(self) -> trio.lowlevel.Task | None:
+        """The Trio task that became asyncio-side last, and is out of sight if that is so still."""
+        return self._trio_task
 
     def trio_task(self) -> trio.lowlevel.Task:
         """The Trio task that became asyncio-side."""

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._asyncio_side import AsyncioSide
+    from ._call_nursery import CallNursery
     from ._crossing.asyncio_manager import AsyncioManager
     from ._crossing.asyncio_owner import AsyncioOwner
     from ._crossing.host import Host
     from ._crossing.to_trio import TrioCall
     from ._crossing.trio_manager import TrioManager
     from ._crossing.trio_owner import TrioOwner
-    from ._nursery import CallNursery
+    from ._task_nursery import TaskNursery
+    from ._tracking import Tracking
 
 
 class Turns(Protocol):
@@ -49,9 +51,9 @@ class Bridge:
         "entered",
         "first_call",
         "hosts",
+        "in_steps",
         "is_ending",
         "is_open",
-        "lets_managers_outlive_tasks",
         "loop",
         "nursery",
         "open_managers",
@@ -64,6 +66,7 @@ class Bridge:
         "starting",
         "stepped",
         "thread",
+        "tracking",
         "trio_owners",
     )
 
@@ -77,22 +80,21 @@ class Bridge:
         cancel_warn_after: float | None,
         redeliver_cancel_after: float | None,
         reschedule: Callable[[trio.lowlevel.Task], object] = trio.lowlevel.reschedule,
-        lets_managers_outlive_tasks: bool = False,
     ) -> None:
         self.loop: Final = loop
         self.side: Final = side
         self.nursery: Final = nursery
+        """Owns what no nursery of the user's owns."""
         self.pump: Final = pump
         self.cancel_warn_after: Final = cancel_warn_after
         self.redeliver_cancel_after: Final = redeliver_cancel_after
         self.reschedule: Final = reschedule
         """``trio.lowlevel.reschedule``, for the asyncio side."""
-        self.lets_managers_outlive_tasks: Final = lets_managers_outlive_tasks
         self.thread = threading.get_ident()
         self._process: Final = os.getpid()
         self.is_open = True
         self.is_ending = False
-        """Whether the loop's block has ended: what still waits for a next step won't get one."""
+        """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
         # long as the asyncio task has Trio managers open.
         self.hosts: Final[dict[asyncio.Task[Any], Host]] = {}
@@ -109,7 +111,9 @@ class Bridge:
         # The owners are kept here: asyncio and Trio have weak references only.
         self.owners: Final[set[AsyncioOwner]] = set()
         self.trio_owners: Final[set[TrioOwner]] = set()
+        self.in_steps: Final[set[asyncio.Task[Any]]] = set()
         self.stepped: Final[set[asyncio.Task[Any]]] = set()
+        self.tracking: Tracking | None = None
 
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""
@@ -136,6 +140,20 @@ class Bridge:
         """The host that takes the task's Trio calls, if it has one."""
         return self.adopters.get(task) or self.hosts.get(task)
 
+    def is_waited_for(self, task: asyncio.Task[Any]) -> bool:
+        """Whether Trio code has called it, and waits for it: a guest, or one that takes steps."""
+        return (
+            task in self.hosts
+            or task in self.in_steps
+            or task is self.started
+            or (self.starting is not None and task.get_coro() is self.starting)
+        )
+
+    @property
+    def owner(self) -> CallNursery:
+        """The nursery that owns the asyncio task which asks."""
+        return nearest(owning.get(), self.loop) or self.nursery
+
     def asyncio_code_exits(self, exc: BaseException) -> None:
         """A callback or a task raised ``SystemExit`` or ``KeyboardInterrupt`` in a turn."""
         guests = list(self.hosts) if self.started is None else [*self.hosts, self.started]
@@ -150,6 +168,16 @@ by_loop: Final[dict[asyncio.AbstractEventLoop, Bridge]] = {}
 
 below: Final[ContextVar[Bridge | None]] = ContextVar("trio_bridge", default=None)
 """The innermost ``open_loop`` around the Trio code that asks."""
+
+owning: Final[ContextVar[TaskNursery | None]] = ContextVar("trio_bridge.nursery", default=None)
+"""The innermost ``open_asyncio_nursery`` around the code of either side that asks."""
+
+
+def nearest(nursery: TaskNursery | None, loop: asyncio.AbstractEventLoop) -> TaskNursery | None:
+    """The innermost nursery, from ``nursery`` outward, that owns what starts on the loop now."""
+    while nursery is not None and not (nursery.is_open and nursery.loop is loop):
+        nursery = nursery.parent
+    return nursery
 
 
 def current_bridge() -> Bridge:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ._nursery import CallNursery
+from ._call_nursery import CallNursery
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,22 +20,18 @@ if TYPE_CHECKING:
 class GuestNursery(CallNursery):
     """Owns the Trio calls of asyncio's own tasks, on a loop that has Trio as its guest."""
 
+    lets_managers_outlive_tasks = True
+
     def __init__(
         self, loop: asyncio.AbstractEventLoop, call_for_tick: Callable[[], object]
     ) -> None:
-        super().__init__()
-        self._loop: Final = loop
+        super().__init__(loop)
         self._call_for_tick: Final = call_for_tick
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can start Trio tasks."""
-        return self._trio_nursery is not None
-
-    def start_soon(self, *args: Any, **kwargs: Any) -> None:
+    def start_trio_task(self, *args: Any, **kwargs: Any) -> None:
         """Start a Trio task. Called on the asyncio side."""
         self._call_for_tick()
-        super().start_soon(*args, **kwargs)
+        super().start_trio_task(*args, **kwargs)
 
     def interrupt(self, call: TrioCall, interruption: BaseException | None) -> None:
         """Ctrl-C leaves by the task that made the call, as it would if it came in asyncio code."""
@@ -46,13 +42,13 @@ class GuestNursery(CallNursery):
 
     def fail(self, exc: BaseException) -> None:
         """As asyncio does with an error that nobody awaits."""
-        self._loop.call_exception_handler(
+        self.loop.call_exception_handler(
             {"message": "an error that nobody awaits, in Trio code", "exception": exc}
         )
 
     def exit(self, exc: BaseException) -> None:
         """As asyncio does: it leaves ``run_forever``."""
-        self._loop.call_soon(_raise, exc)
+        self.loop.call_soon(_raise, exc)
 
 
 def _raise(exc: BaseException) -> None:

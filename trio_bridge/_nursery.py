@@ -1,218 +1,339 @@
-"""Who owns what asyncio starts: errors that nobody awaits, and the Trio calls of asyncio's tasks.
+"""``open_asyncio_nursery``: a nursery for asyncio tasks, in Trio code.
 
-So far there is one owner for each loop, the loop's own nursery; ``open_asyncio_nursery`` will make
-more of them.
-
-1. An error that asyncio would only log cancels the body of the loop's block at once, and leaves the
-   block in an ExceptionGroup.
-2. A Trio call made by a task that no Trio call hosts runs in a Trio task here. While the block's
-   surroundings are not cancelled it has their scopes and deadline; when they are, it is cancelled
-   with them, and so is not what the asyncio task calls afterwards, to clean up.
+It is a Trio nursery whose children are crossings to asyncio, and owns besides what asyncio code
+starts by itself in its context (:mod:`._task_nursery`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import weakref
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+import inspect
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
 
+from ._bridge import below, current_bridge, nearest, owning
+from ._crossing import call_trio_plain, crossing_to_asyncio
+from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
+from ._task_nursery import TaskNursery
+from ._tracking import Tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from types import TracebackType
 
-    from ._asyncio_side import AsyncioSide
-    from ._crossing.to_trio import TrioCall
+    from ._bridge import Bridge
 
-ErrorContext: TypeAlias = dict[str, Any]
-ErrorHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, ErrorContext], object]
-OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
+Ts = TypeVarTuple("Ts")
 
 
-# Errors that whoever connects to a server can cause. asyncio itself speaks of them in debug mode
-# only.
-_OF_PEERS: Final = frozenset({"Error on transport creation for incoming connection"})
+class AsyncioNursery:
+    """What ``async with open_asyncio_nursery() as nursery`` gives."""
+
+    def __init__(self, owner: BlockNursery) -> None:
+        self._owner: Final = owner
+
+    @property
+    def cancel_scope(self) -> trio.CancelScope:
+        """The scope around the block: ``cancel()`` cancels the body, and all tasks inside."""
+        return self._owner.scope
+
+    def start_soon(
+        self,
+        async_fn: Callable[[*Ts], Awaitable[object]],
+        *args: *Ts,
+        name: str | None = None,
+    ) -> None:
+        """Start an asyncio task that the nursery waits for.
+
+        Args:
+          async_fn: an asyncio function; called with ``*args``.
+          name: for the task tree; by default that of the function.
+
+        Raises:
+          TypeError: ``async_fn`` is a coroutine object, or can't be called.
+          RuntimeError: the nursery has ended.
+
+        Not a checkpoint. The task runs as a crossing to asyncio of its own: what it raises cancels
+        the nursery, and the scopes around the nursery bound it. May be called from asyncio code.
+        """
+        _check(async_fn, "start_soon")
+        call_trio_plain(self._owner.start_child, async_fn, args, name or _name(async_fn))
+
+    async def start(
+        self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None
+    ) -> Any:
+        """Start an asyncio task, and wait until it says that it has started.
+
+        Args:
+          async_fn: an asyncio function; called with ``*args`` and ``task_status``, whose
+            ``started(value=None)`` it calls when it is ready. It belongs to the caller until then.
+          name: for the task tree; by default that of the function.
+
+        Returns:
+          The value that ``started`` was called with.
+
+        Raises:
+          RuntimeError: the function ended without ``started()``, or the nursery has ended.
+          TypeError: ``async_fn`` is a coroutine object, or can't be called.
+          BaseException: what the function raised before it called ``started()``.
+
+        A checkpoint, on the Trio side. If it is cancelled, so is the task.
+        """
+        _check(async_fn, "start")
+        return await self._owner.await_start(async_fn, args, name or _name(async_fn))
+
+    def __repr__(self) -> str:
+        """Whether it is still open, and how many tasks it has."""
+        return f"<asyncio nursery, {self._owner.description}>"
 
 
-class Cancellable(Protocol):
-    """Trio code that runs for an asyncio task."""
-
-    task: asyncio.Task[Any]
-    cancel_scope: trio.CancelScope
-
-
-def check_on_error(on_error: OnError) -> None:
-    """Refuse what is no ``on_error``, before anything is opened."""
-    if on_error not in ("raise", "log") and not callable(on_error):
-        raise ValueError(
-            f"on_error={on_error!r}: write on_error='raise', on_error='log', "
-            "or a function that takes the loop and asyncio's context dict"
+def _check(async_fn: object, method: str) -> None:
+    if inspect.iscoroutine(async_fn):
+        name = async_fn.__name__
+        async_fn.close()  # else Python warns that it was never awaited, which is beside the point
+        raise TypeError(
+            f"nursery.{method}() takes the asyncio function, not a coroutine object. Write\n"
+            f"    nursery.{method}({name}, ...)\n"
+            f"instead of nursery.{method}({name}(...))"
+        )
+    if not callable(async_fn):
+        raise TypeError(
+            f"nursery.{method}() takes an asyncio function, not {async_fn!r}. To await an object, "
+            f"write\n    async def wait():\n        return await awaitable\n"
+            f"    nursery.{method}(wait)"
         )
 
 
-class CallNursery(ABC):
-    """Owns the Trio calls that asyncio's own tasks make (rule 2)."""
+def _name(async_fn: object) -> str:
+    return str(getattr(async_fn, "__qualname__", async_fn))
 
-    def __init__(self) -> None:
-        self._trio_nursery: trio.Nursery | None = None
-        self._side: AsyncioSide | None = None
-        self._calls: Final[set[Cancellable]] = set()
-        self.is_closing = False
-        """Whether the block's body has ended, or its surroundings are cancelled."""
 
-    @abstractmethod
-    def fail(self, exc: BaseException) -> None:
-        """Take an error that nobody awaits."""
+class BlockNursery(TaskNursery):
+    """Owns what is started in one ``open_asyncio_nursery`` block."""
 
-    @abstractmethod
-    def exit(self, exc: BaseException) -> None:
-        """Take a ``SystemExit`` or ``KeyboardInterrupt`` that ends the program."""
-
-    @trio.lowlevel.enable_ki_protection
-    async def _watch(self) -> None:
-        """Notice when the surroundings of the block are cancelled."""
-        try:
-            await trio.sleep_forever()
-        except trio.Cancelled:
-            if not self.is_closing:
-                self._cancel_callers()
-                self.start_closing()
-
-    def _cancel_callers(self) -> None:
-        # Asyncio's way: one cancel(), which ends the Trio code. Before that is shielded: Trio code
-        # that sees a cancellation, and then none, breaks (Trio's checkpoint_if_cancelled).
-        assert self._side is not None
-        with self._side:
-            for task in self.callers:
-                if not task.cancelling():
-                    task.cancel()
+    def __init__(self, bridge: Bridge, trio_nursery: trio.Nursery) -> None:
+        super().__init__(bridge.loop, trio_nursery.cancel_scope)
+        self.parent = nearest(owning.get(), bridge.loop)
+        self._bridge: Final = bridge
+        self._children = 0
+        self._child_ended: Final = trio.lowlevel.ParkingLot()
+        self.open(trio_nursery, bridge.side)
 
     @property
-    def callers(self) -> set[asyncio.Task[Any]]:
-        """The asyncio tasks that are in Trio code of this nursery."""
-        return {call.task for call in self._calls}
+    def description(self) -> str:
+        """For a person."""
+        if not self.is_open:
+            return "ended"
+        return f"{self._children} started in it, {len(self.tasks.running())} by asyncio code"
 
-    def open(self, trio_nursery: trio.Nursery, side: AsyncioSide) -> None:
-        """Run Trio calls in this Trio nursery."""
-        self._trio_nursery = trio_nursery
-        self._side = side
-        trio_nursery.start_soon(self._watch)
+    # ---- its children
 
-    def start_closing(self) -> None:
-        """From now on asyncio's tasks clean up: their Trio calls are shielded from outside."""
-        self.is_closing = True
-        for call in self._calls:
-            call.cancel_scope.shield = True
-
-    def start(self, call: TrioCall) -> None:
-        """Run a Trio call in a Trio task of its own. Called on the asyncio side."""
-        self.own(call)
-        self.start_soon(self._run, call, name=call.name)
-
-    def start_soon(
-        self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str
+    def start_child(
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
     ) -> None:
-        """Start a Trio task. Called on the asyncio side."""
-        assert self._trio_nursery is not None
-        self._trio_nursery.start_soon(async_fn, *args, name=name)
+        """Start an asyncio function as a child of the Trio nursery."""
+        trio_nursery = self._open_nursery()
+        self._children += 1
+        trio_nursery.start_soon(self._run_child, async_fn, args, name=name)
 
-    def own(self, work: Cancellable) -> None:
-        """While the surroundings are not cancelled, their scopes are around it (rule 2)."""
-        if self.is_closing:
-            work.cancel_scope.shield = True
-        self._calls.add(work)
+    async def await_start(
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
+    ) -> Any:
+        """Start an asyncio function with a ``task_status``."""
+        trio_nursery = self._open_nursery()
+        self._children += 1
+        return await trio_nursery.start(self._run_started_child, async_fn, args, name=name)
 
-    def disown(self, work: Cancellable) -> None:
-        """It has ended."""
-        self._calls.discard(work)
+    def _open_nursery(self) -> trio.Nursery:
+        if self._trio_nursery is None:
+            raise RuntimeError(
+                "this asyncio nursery has ended. Start the task inside its "
+                "`async with open_asyncio_nursery() as nursery:` block"
+            )
+        return self._trio_nursery
 
     @trio.lowlevel.enable_ki_protection
-    async def _run(self, call: TrioCall) -> None:
-        await call.run()
-        self.disown(call)
-        interruption = call.take_interruption()
-        if call.has_outcome:
-            call.settle()
-        else:
-            self.interrupt(call, interruption)
-        del call, interruption  # an error of the call leads to this frame: no cycles
+    async def _run_child(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        args: tuple[Any, ...],
+        **options: Any,
+    ) -> None:
+        below.set(self._bridge)  # who calls start_soon may be elsewhere
+        owning.set(self)
+        try:
+            await crossing_to_asyncio(async_fn)(*args, **options)
+        finally:
+            self._children -= 1
+            self._child_ended.unpark_all()
 
-    def interrupt(self, call: TrioCall, interruption: BaseException | None) -> None:
-        """The call has ended by a cancellation from around it, or by Ctrl-C."""
-        call.interrupt(cancel_task=not call.task.cancelling())
-        if isinstance(interruption, KeyboardInterrupt):
-            self.exit(interruption)
+    async def _run_started_child(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        args: tuple[Any, ...],
+        *,
+        task_status: trio.TaskStatus[Any],
+    ) -> None:
+        await self._run_child(async_fn, args, task_status=_TaskStatus(task_status))
 
-
-class LoopNursery(CallNursery):
-    """Owns what asyncio starts on the loop of one block, and its errors (rule 1)."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_error: OnError) -> None:
-        super().__init__()
-        self._loop: Final = loop
-        self._on_error: Final = on_error
-        self._log: Final = loop.default_exception_handler
-        self._trio_token: Final = trio.lowlevel.current_trio_token()
-        self.body_scope: Final = trio.CancelScope()
-        self.errors: Final[list[BaseException]] = []
-        self.exits: Final[list[BaseException]] = []
-        # An instance attribute, not a subclass: engines need not know, and a handler set with
-        # loop.set_exception_handler wins, as it does in asyncio.
-        vars(loop)["default_exception_handler"] = self.handle_error
-
-    def handle_error(self, context: ErrorContext) -> None:
-        """Take what asyncio would log (``loop.default_exception_handler``)."""
-        exc = context.get("exception")
-        if _has_left(exc):
-            return
-        if exc is None or self._on_error == "log" or context.get("message") in _OF_PEERS:
-            self._log(context)
-        elif self._on_error == "raise":
-            self.fail(exc)
-        else:
-            assert callable(self._on_error)
-            try:
-                self._on_error(self._loop, context)
-            except (SystemExit, KeyboardInterrupt) as handler_exit:
-                self.exit(handler_exit)
-            except BaseException as handler_exc:
-                self.fail(handler_exc)
-
-    def fail(self, exc: BaseException) -> None:
-        """An error ends the block."""
-        self.errors.append(exc)
-        self._cancel_body()
+    # ---- cancellation and errors
 
     def exit(self, exc: BaseException) -> None:
-        """``SystemExit`` or ``KeyboardInterrupt`` of asyncio code ends the block."""
-        self.exits.append(exc)
-        self._cancel_body()
+        """``SystemExit`` and ``KeyboardInterrupt`` end the loop's block."""
+        self._bridge.nursery.exit(exc)
 
-    def _cancel_body(self) -> None:
-        if get_running_loop() is self._loop:
-            self.body_scope.cancel()
-        else:
-            # From the garbage collector: in any thread, or in the middle of Trio's scheduler.
-            with contextlib.suppress(trio.RunFinishedError):
-                self._trio_token.run_sync_soon(self.body_scope.cancel, idempotent=True)
+    def to_cancel(self) -> set[asyncio.Task[Any]]:
+        """All tasks of the nursery."""
+        tasks = self.tasks.running() | self.callers
+        self._cancelled.update(tasks)
+        return tasks
 
-    def close(self) -> None:
-        """Let go of the loop: what fails after this (garbage, at most) is logged."""
-        loop = weakref.ref(self._loop)
+    # ---- the end
 
-        def log(context: ErrorContext) -> None:
-            closed_loop = loop()
-            if closed_loop is not None and not _has_left(context.get("exception")):
-                type(closed_loop).default_exception_handler(closed_loop, context)
+    @trio.lowlevel.enable_ki_protection
+    async def end(self) -> None:
+        """Wait for all tasks, in a Trio task of the nursery's. If it is cancelled, cancel them."""
+        try:
+            await self._until_quiet(self._await_tasks)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await self._until_quiet(self._cancel_tasks_at_end)
+            raise
+        finally:
+            self._bridge.side.call_asyncio(self.tasks.report_unawaited)
+            self.shut()
 
-        vars(self._loop)["default_exception_handler"] = log
+    async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while self._children or self.tasks.running():
+            if self._children:
+                await self._child_ended.park()
+                continue
+            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
+                await crossing_to_asyncio(await_tasks)()
+
+    async def _await_tasks(self) -> None:
+        while running := self.tasks.running():
+            await asyncio.wait(running)
+
+    async def _cancel_tasks_at_end(self) -> None:
+        await self.cancel_tasks(self._bridge, "by the asyncio nursery that owns it")
+
+    def what_leaves(self, leaving: BaseException | None) -> BaseException | None:
+        """The exception that leaves the block; ``leaving`` is that of the Trio nursery."""
+        if not self.errors:
+            return leaving
+        others = leaving.exceptions if isinstance(leaving, BaseExceptionGroup) else (leaving,)
+        errors = [exc for exc in others if exc is not None and not isinstance(exc, trio.Cancelled)]
+        errors += [exc for exc in self.errors if not any(exc is other for other in errors)]
+        return BaseExceptionGroup("errors in an asyncio nursery", errors)
 
 
-def _has_left(exc: BaseException | None) -> bool:
-    """Whether it is an exit: those leave the turn at once, and nobody needs to retrieve them."""
-    return isinstance(exc, SystemExit | KeyboardInterrupt)
+class _TaskStatus:
+    """The ``task_status`` of asyncio code that Trio waits for."""
+
+    def __init__(self, trio_status: trio.TaskStatus[Any]) -> None:
+        self._trio_status: Final = trio_status
+
+    def started(self, value: Any = None) -> None:
+        """Let ``nursery.start()`` return ``value``."""
+        call_trio_plain(self._trio_status.started, value)
+
+
+# ---- the block
+
+
+def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool | None]:
+    """Open a nursery for asyncio tasks, in Trio code.
+
+    It owns every asyncio task that is started inside the block, however deep in library code, and
+    what it starts itself: ``nursery.start_soon(aio_fn, *args)``, ``await nursery.start(aio_fn,
+    *args)``. That makes ``asyncio.gather`` and ``create_task`` safe to use::
+
+        async with trio_bridge.open_asyncio_nursery():
+            await trio2aio(library_function_that_gathers)()
+        # nothing of it is left here
+
+    Returns:
+      An async context manager. Its value has ``start_soon``, ``start`` and ``cancel_scope``.
+
+    Raises:
+      RuntimeError: no asyncio loop is open here; the message shows what to write.
+      BaseExceptionGroup: leaves the block if its body fails, a task that ``start_soon`` or
+        ``start`` has started, or asyncio code in it where nobody awaits it. The rest is cancelled.
+
+    Entering is no checkpoint. Leaving is one: it waits for all tasks of the nursery. If the body
+    fails, or a scope around the block or ``nursery.cancel_scope`` is cancelled, the tasks are
+    cancelled and awaited, however long they clean up.
+
+    Ownership is handed down by context variables, so it ends where code runs in a context from
+    outside: a connection that was made before the block starts its tasks outside of it.
+    """
+    return _OpenNursery()
+
+
+class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"]):
+    # A class for the reason that _run._OpenLoop is one.
+
+    def __init__(self) -> None:
+        self._opened: Final = place_of_caller()
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aenter__(self) -> AsyncioNursery:
+        if get_running_loop() is not None:
+            raise RuntimeError(
+                "open_asyncio_nursery() belongs to Trio code. In asyncio code write\n"
+                "    async with aio2trio(open_asyncio_nursery()) as nursery:"
+            )
+        self._bridge = bridge = current_bridge()
+        self._manager = trio.open_nursery()
+        trio_nursery = await self._manager.__aenter__()
+        if bridge.tracking is None:
+            bridge.tracking = Tracking(bridge.loop, None, "raise")
+        bridge.tracking.users += 1
+        self._trio_nursery = trio_nursery
+        self._nursery = BlockNursery(bridge, trio_nursery)
+        self._outer = owning.get()
+        owning.set(self._nursery)
+        return AsyncioNursery(self._nursery)
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        nursery = self._nursery
+        self._trio_nursery.start_soon(nursery.end)
+        leaving = exc
+        try:
+            if await self._manager.__aexit__(exc_type, exc, traceback):
+                leaving = None
+        except BaseException as raised:
+            leaving = raised
+        owning.set(self._outer)
+        self._stop_tracking()
+        leaving = nursery.what_leaves(leaving)
+        del nursery, self._nursery, self._trio_nursery
+        if leaving is None or leaving is exc:
+            return leaving is None
+        if isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "an asyncio nursery", self._opened)
+        context = leaving.__context__
+        try:
+            raise trim(leaving)
+        finally:
+            leaving.__context__ = context  # not the cancellation of the body
+            del exc, leaving, context  # no cycles
+
+    def _stop_tracking(self) -> None:
+        tracking = self._bridge.tracking
+        assert tracking is not None
+        tracking.users -= 1
+        if tracking.is_for_nurseries_only and not tracking.users:
+            tracking.close()
+            self._bridge.tracking = None

@@ -10,6 +10,16 @@ name                                           why no public name will do
 ``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
 ``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
+``BaseEventLoop._task_factory``, ``._debug``   whether the loop makes its tasks in any special way,
+                                               asked for each task: a call of Python's each would
+                                               cost one per cent of a short task
+``BaseEventLoop``'s attributes that            to make room for others, see there
+:class:`RoomyLoop` moves
+``Future._log_traceback``                      whether nobody has retrieved a task's error yet
+``Future._source_traceback``                   in debug mode, where a task was created: our frame is
+                                               to be left out, as asyncio's own is
+``Handle._context``                            a callback's context, which Python 3.11 has no public
+                                               name for
 ``asyncio._get_running_loop``, ``_set_...``    exported for the authors of event loops
 ``trio._core._run.GLOBAL_RUN_CONTEXT``         the current Trio task has to be out of sight while
                                                asyncio code runs, else Trio's functions would act on
@@ -18,6 +28,15 @@ name                                           why no public name will do
 ``trio._core._run.GuestState``, ``Runner``,    a guest run waits for Trio's I/O in a thread, which
 ``EpollIOManager``, ``KqueueIOManager``:       costs 100 µs for each call into Trio; with Trio's own
 what :class:`GuestDoor` uses of them           descriptor in the host loop there is no thread
+``trio.lowlevel.Task._cancel_status``,         the task tree shows the scopes that a task is in; and
+``Nursery._cancel_status``, and of those       ``CancelScope.cancel_called`` may cancel the scope
+``._parent``, ``._scope._cancel_called``
+``Task._counter``                              the order in which Trio's tasks were started
+``Task._runner.clock``                         what a deadline means, for another thread
+``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
+``asyncio.Task._fut_waiter``, and of           what an asyncio task waits for: a Trio call, or tasks
+``gather``'s future ``._children``
+``sys._current_frames``                        the frames of tasks that run, in whichever thread
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.
@@ -26,9 +45,12 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
+import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import outcome
 import trio
@@ -36,20 +58,36 @@ import trio
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from contextvars import Context
+    from types import CodeType, FrameType
 
 __all__ = [
+    "ORDINARY_TASKS",
+    "TASKS_TELL_CONTEXT",
     "GuestDoor",
+    "RoomyLoop",
     "asyncgen_hooks",
     "begin_running",
+    "birth_of",
+    "clock_of",
+    "context_of",
     "end_running",
+    "forget_source_frames",
+    "frames_by_thread",
     "get_running_loop",
     "is_system_clock",
     "is_trios_sigint_handler",
+    "is_unretrieved",
     "next_timer",
     "ready_queue",
     "run_once",
+    "scopes_of",
     "set_running_loop",
+    "task_settings",
+    "trio_root_here",
     "trio_run_vars",
+    "turn_code",
+    "waited_for_by",
 ]
 
 get_running_loop = _get_running_loop
@@ -88,6 +126,81 @@ def end_running(loop: asyncio.AbstractEventLoop) -> None:
     lp._set_coroutine_origin_tracking(False)
 
 
+_COLD_ATTRIBUTES: Final = (
+    "_coroutine_origin_tracking_saved_depth",
+    "_exception_handler",
+    "_internal_fds",
+    "_old_agen_hooks",
+    "_signal_handlers",
+    "_unix_server_sockets",
+)
+
+
+class RoomyLoop:
+    """Base of loops of ours: the stock loop's attributes that are seldom used are one.
+
+    An object keeps up to 29 attributes in itself. With one more it gets a dictionary, and each
+    access to any of them costs more: a tenth of a short task on CPython 3.13 and later. The stock
+    loop has 26 or 27, and the bridge exchanges four methods and more. (Slots would be simpler, but
+    an object that has slots keeps no attributes in itself before Python 3.14.)
+    """
+
+    cold_attributes: dict[str, Any]
+
+
+class _ColdAttribute:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, loop: RoomyLoop, cls: type) -> Any:
+        try:
+            return loop.cold_attributes[self._name]
+        except (AttributeError, KeyError):
+            raise AttributeError(self._name) from None
+
+    def __set__(self, loop: RoomyLoop, value: object) -> None:
+        if not hasattr(loop, "cold_attributes"):
+            loop.cold_attributes = {}
+        loop.cold_attributes[self._name] = value
+
+
+for _name in _COLD_ATTRIBUTES:
+    setattr(RoomyLoop, _name, _ColdAttribute(_name))
+
+
+def task_settings(loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
+    """What tells how the loop makes tasks, to compare with :data:`ORDINARY_TASKS`."""
+    return functools.partial(operator.attrgetter("_task_factory", "_debug"), loop)
+
+
+ORDINARY_TASKS: Final = (None, False)
+"""No task factory, no debug mode."""
+
+TASKS_TELL_CONTEXT: Final = hasattr(asyncio.Task, "get_context")
+"""Since Python 3.12."""
+
+
+def context_of(thing: Any) -> Context | None:
+    """The context that a task or a callback runs in, if it can be known."""
+    get_context = getattr(thing, "get_context", None)
+    context: Context | None = (
+        getattr(thing, "_context", None) if get_context is None else get_context()
+    )
+    return context
+
+
+def is_unretrieved(task: asyncio.Future[Any]) -> bool:
+    """Whether it has failed, and nobody has asked for its error."""
+    return bool(getattr(task, "_log_traceback", False))
+
+
+def forget_source_frames(task: asyncio.Future[Any], filename: str) -> None:
+    """Leave a file's functions out of what debug mode says of where a task was created."""
+    source = getattr(task, "_source_traceback", None)
+    while source and source[-1].filename == filename:
+        del source[-1]
+
+
 def asyncgen_hooks(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[Callable[[Any], None], Callable[[Any], None]]:
@@ -119,6 +232,67 @@ def is_system_clock(clock: trio.abc.Clock) -> bool:
 
         return not isinstance(clock, MockClock)
     return isinstance(clock, _system_clock)
+
+
+# ---- what the task tree reads. Where a name is missing the tree is poorer.
+
+_runner_class: Any = getattr(getattr(trio._core, "_run", None), "Runner", ())
+
+
+def trio_root_here() -> trio.lowlevel.Task | None:
+    """The root task of the Trio run of this thread, if there is one."""
+    runner: Any = trio_run_vars().get("runner")
+    # Not the public current_root_task(): asking a ``TrioToCome`` for anything starts Trio.
+    return getattr(runner, "init_task", None) if isinstance(runner, _runner_class) else None
+
+
+def scopes_of(task: trio.lowlevel.Task) -> list[tuple[trio.CancelScope, bool]]:
+    """The cancel scopes that a Trio task is in and has opened itself, outermost first.
+
+    With each of them, whether it was cancelled.
+    """
+    nursery: Any = task.parent_nursery
+    found: list[tuple[trio.CancelScope, bool]] = []
+    try:
+        status: Any = task._cancel_status
+        end = None if nursery is None else nursery._cancel_status
+        while status is not None and status is not end:
+            found.append((status._scope, status._scope._cancel_called))
+            status = status._parent
+    except AttributeError:
+        return [(child.cancel_scope, False) for child in task.child_nurseries]
+    found.reverse()
+    return found
+
+
+def birth_of(task: trio.lowlevel.Task) -> int:
+    """A number that is larger for tasks that were started later."""
+    return getattr(task, "_counter", 0)
+
+
+def clock_of(task: trio.lowlevel.Task) -> trio.abc.Clock | None:
+    """The clock of the task's run."""
+    return getattr(getattr(task, "_runner", None), "clock", None)
+
+
+def waited_for_by(task: asyncio.Task[Any]) -> list[asyncio.Future[Any]]:
+    """The futures that an asyncio task waits for: one, or those that it has given to ``gather``."""
+    waited_for: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    if waited_for is None:
+        return []
+    gathered: Any = getattr(waited_for, "_children", None)
+    return list(gathered) if isinstance(gathered, list) else [waited_for]
+
+
+def turn_code(cls: type[asyncio.BaseEventLoop]) -> CodeType:
+    """The code of the stock loop's one iteration, by which its frame is known."""
+    code: CodeType = cls._run_once.__code__  # type: ignore[attr-defined]
+    return code
+
+
+def frames_by_thread() -> dict[int, FrameType]:
+    """The innermost frame of each thread."""
+    return sys._current_frames() if hasattr(sys, "_current_frames") else {}
 
 
 class GuestDoor:

@@ -13,7 +13,6 @@ Then the errors leave the block: see :func:`_what_leaves`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple
@@ -22,18 +21,21 @@ import trio
 
 from . import _private
 from ._asyncio_side import AsyncioSide
-from ._bridge import Bridge, below, by_loop
+from ._bridge import Bridge, below
 from ._crossing import crossing_to_asyncio
-from ._crossing.errors import explain, trim
+from ._crossing.errors import explain, note_scope, place_of_caller, trim
 from ._engines import make_engine
-from ._nursery import LoopNursery, check_on_error
 from ._pump import Pump
+from ._task_nursery import LoopNursery
+from ._tracking import Tracking, check_on_error
+from ._tree_signal import TreeSignal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
 
-    from ._nursery import ErrorHandler, OnError
+    from ._tracking import ErrorHandler, OnError
+    from ._tree_signal import SignalName
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -46,6 +48,7 @@ def run(
     on_error: Literal["raise", "log"] | ErrorHandler = "raise",
     cancel_warn_after: float | None = 5.0,
     redeliver_cancel_after: float | None = None,
+    tree_signal: SignalName | None = None,
     clock: trio.abc.Clock | None = None,
     instruments: Sequence[trio.abc.Instrument] = (),
     restrict_keyboard_interrupt_to_checkpoints: bool = False,
@@ -55,7 +58,8 @@ def run(
 
     Args:
       async_fn: the main function, Trio side; called with ``*args``.
-      engine, on_error, cancel_warn_after, redeliver_cancel_after: as for :func:`open_loop`.
+      engine, on_error, cancel_warn_after, redeliver_cancel_after, tree_signal: as for
+        :func:`open_loop`.
       clock, instruments, restrict_keyboard_interrupt_to_checkpoints, strict_exception_groups:
         as for :func:`trio.run`.
 
@@ -80,6 +84,7 @@ def run(
             on_error=on_error,
             cancel_warn_after=cancel_warn_after,
             redeliver_cancel_after=redeliver_cancel_after,
+            tree_signal=tree_signal,
         ):
             value = await async_fn(*args)
         return value
@@ -102,6 +107,7 @@ def open_loop(
     on_error: OnError = "raise",
     cancel_warn_after: float | None = 5.0,
     redeliver_cancel_after: float | None = None,
+    tree_signal: SignalName | None = None,
 ) -> AbstractAsyncContextManager[asyncio.AbstractEventLoop, None]:
     """Open an asyncio loop for the Trio code in the block, and the tasks started there.
 
@@ -117,18 +123,21 @@ def open_loop(
       cancel_warn_after: warn when a cancelled asyncio task has not ended after so many seconds;
         ``None``: never.
       redeliver_cancel_after: cancel such a task again every so many seconds; ``None``: never.
+      tree_signal: a signal (``"SIGUSR1"``) on which the task tree is printed to stderr while the
+        block lasts, as by :func:`.inspect.print_tree`. In the main thread only.
 
     Returns:
       An async context manager, whose value is the loop.
 
     Raises:
-      ValueError: an unknown engine or ``on_error``, or seconds that are not positive.
+      ValueError: an unknown engine or ``on_error``, seconds that are not positive, or a
+        ``tree_signal`` that is no signal, or has another meaning.
 
     Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
     them, finalizes async generators, shuts the default executor down and closes the loop.
     Cancellation does not cut that short.
     """
-    return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after)
+    return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after, tree_signal)
 
 
 def _check_is_function(async_fn: object) -> None:
@@ -151,6 +160,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         on_error: OnError,
         cancel_warn_after: float | None,
         redeliver_cancel_after: float | None,
+        tree_signal: SignalName | None,
     ) -> None:
         check_on_error(on_error)
         _check_seconds("cancel_warn_after", cancel_warn_after)
@@ -159,6 +169,8 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._on_error: OnError = on_error
         self._cancel_warn_after = cancel_warn_after
         self._redeliver_cancel_after = redeliver_cancel_after
+        self._opened: Final = place_of_caller()
+        self._tree_signal = TreeSignal(tree_signal)
 
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> asyncio.AbstractEventLoop:
@@ -166,11 +178,12 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             raise RuntimeError(
                 "open_loop() needs a Trio task. Start the program with trio_bridge.run(main)"
             )
+        self._tree_signal.check_thread()
         engine = make_engine(self._engine)
         loop = engine.loop
         side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
         self._pump = Pump(engine, side)
-        self._owner = LoopNursery(loop, self._on_error)
+        self._owner = LoopNursery(loop)
         self._bridge = bridge = Bridge(
             loop,
             side=side,
@@ -179,6 +192,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             cancel_warn_after=self._cancel_warn_after,
             redeliver_cancel_after=self._redeliver_cancel_after,
         )
+        bridge.tracking = self._tracking = Tracking(loop, self._owner, self._on_error)
         self._pump.on_exit = bridge.asyncio_code_exits
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
@@ -189,6 +203,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._nursery.start_soon(self._pump.run)
         self._owner.open(self._nursery, side)
         self._owner.body_scope.__enter__()
+        self._tree_signal.install()
         return loop
 
     @trio.lowlevel.enable_ki_protection
@@ -212,15 +227,23 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             await self._nursery_manager.__aexit__(None, None, None)
         except BaseException as closing_exc:
             interruption = closing_exc
+        self._tree_signal.remove()
         below.set(self._outer)
         leaving = _what_leaves(self._owner, body, interruption)
+        if self._owner.errors and isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "the block of its asyncio loop", self._opened)
         if leaving is not None and leaving is not exc:
-            raise leaving
+            context = leaving.__context__
+            try:
+                raise leaving
+            finally:
+                leaving.__context__ = context  # not the cancellation of the body
+                del leaving, context  # no cycles
 
     @trio.lowlevel.enable_ki_protection
     async def _end(self) -> None:
         bridge, loop = self._bridge, self._bridge.loop
-        phases = (_cancel_remaining_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
+        phases = (self._cancel_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
         try:
             with trio.CancelScope(shield=True):
                 # If the surroundings were cancelled just now, those who watch that come first.
@@ -233,7 +256,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
                 # checkpoint between the last look and the end, or its call would wait for a loop
                 # that is closed.
                 while asyncio.all_tasks(loop):
-                    await _run_phase(_cancel_remaining_tasks)
+                    await _run_phase(self._cancel_tasks)
                 for owner in list(bridge.trio_owners):
                     owner.end()
         finally:
@@ -247,8 +270,11 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         _private.end_running(loop)
         with self._bridge.side:  # transports are closed, and their clean-up is asyncio code
             loop.close()
-        self._owner.close()
+        self._tracking.close()
         self._bridge.close()
+
+    async def _cancel_tasks(self) -> None:
+        await self._owner.cancel_tasks(self._bridge, "as its loop is closing")
 
 
 def _check_seconds(option: str, value: object) -> None:
@@ -267,30 +293,6 @@ async def _run_phase(phase: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except asyncio.CancelledError:
             continue  # by a task that cleans up by cancelling all tasks, the phase's included
         return
-
-
-async def _cancel_remaining_tasks() -> None:
-    loop = asyncio.get_running_loop()
-    hosts = by_loop[loop].hosts
-    this_task = asyncio.current_task()
-    cancelled: set[asyncio.Task[Any]] = set()
-    hosted: set[asyncio.Task[Any]] = set()  # their hosts get their errors
-    while remaining := asyncio.all_tasks() - {this_task}:
-        for task in remaining - cancelled:
-            task.cancel()
-        cancelled |= remaining
-        hosted |= remaining & hosts.keys()
-        with contextlib.suppress(asyncio.CancelledError):  # from a task as in _run_phase
-            await asyncio.wait(remaining)
-    for task in cancelled - hosted:
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            loop.call_exception_handler(
-                {
-                    "message": "an asyncio task failed while its loop was closing",
-                    "exception": exc,
-                    "task": task,
-                }
-            )
 
 
 def _what_leaves(

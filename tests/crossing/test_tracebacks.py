@@ -687,7 +687,7 @@ def test_4_5_3_one_way(name, suspends):
 @example(names=["function"] * 8, suspends=True)
 @example(names=["child", "scheduler", "task_group", "function"] * 2, suspends=True)
 @example(names=["raises_from", "closing", "groups", "leaving_after_an_error"], suspends=False)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_4_5_3_ways_on_top_of_each_other(names, suspends):
     run(names, suspends=suspends)
 

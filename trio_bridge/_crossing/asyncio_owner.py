@@ -115,6 +115,11 @@ class AsyncioOwner:
         self._is_busy = False
         self._is_abandoned = False
 
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task that takes the steps, once there was one."""
+        return self._task
+
     # ---- Trio side
 
     def cancelled(self) -> asyncio.CancelledError:
@@ -254,13 +259,19 @@ class AsyncioOwner:
         """Nobody will call again: take the last step, some time. From any thread."""
         if not self.has_ended:
             with contextlib.suppress(RuntimeError):  # the loop was closed at this very moment
-                self.bridge.loop.call_soon_threadsafe(self._abandon)
+                self.bridge.loop.call_soon_threadsafe(self.end)
 
     # ---- asyncio side
 
-    def _abandon(self) -> None:
+    def end(self) -> asyncio.Task[None] | None:
+        """Nobody will call again: take the last step now.
+
+        Returns:
+          The task that takes it.
+        """
         self._is_abandoned = True
         self._wake()
+        return self._task
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():
@@ -275,9 +286,10 @@ class AsyncioOwner:
         self._has_begun = True
         step: Step | None = first_step
         del first_step
-        stepped = self.bridge.stepped
+        stepped, in_steps = self.bridge.stepped, self.bridge.in_steps
         task = asyncio.current_task()
         assert task is not None
+        in_steps.add(task)
         if not self._is_manager:
             stepped.add(task)
         try:
@@ -293,6 +305,7 @@ class AsyncioOwner:
             self._at_end = self._on_cancel = None  # they lead back to us: no cycles
             self.bridge.owners.discard(self)
             stepped.discard(task)
+            in_steps.discard(task)
 
     async def _next_step(self) -> Step | None:
         while self._step is None and not self._is_abandoned:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import warnings
+from contextvars import Context
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -78,20 +79,30 @@ async def pending_interruption() -> BaseException | None:
 
 
 class CancelReminder:
-    """Watches a guest that was asked to end: warns, and where the user wants it asks again."""
+    """Watches a task that was asked to end: warns, and where the user wants it asks again.
+
+    Args:
+      why: who cancelled it; follows the word "cancelled" in the warning.
+    """
 
     def __init__(
         self,
         guest: asyncio.Task[object],
+        why: str,
         *,
         warn_after: float | None,
         redeliver_after: float | None,
     ) -> None:
         self._guest: Final = guest
+        self._why: Final = why
         self._timers: Final[list[asyncio.TimerHandle]] = []
+        # asyncio keeps a cancelled timer, and its context, until it is due.
+        self._context: Final = Context()
         loop = guest.get_loop()
         if warn_after is not None:
-            self._timers.append(loop.call_later(warn_after, self._warn, warn_after))
+            self._timers.append(
+                loop.call_later(warn_after, self._warn, warn_after, context=self._context)
+            )
         if redeliver_after is not None:
             self._redeliver_later(loop, redeliver_after)
 
@@ -101,7 +112,7 @@ class CancelReminder:
 
     def _warn(self, seconds: float) -> None:
         warnings.warn(
-            f"{self._guest.get_name()} was cancelled by its Trio scope {seconds:g} s ago and has "
+            f"{self._guest.get_name()} was cancelled {self._why} {seconds:g} s ago and has "
             "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
             f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
             f"{format_awaits(self._guest.get_coro())}",
@@ -114,4 +125,5 @@ class CancelReminder:
         self._redeliver_later(self._guest.get_loop(), seconds)
 
     def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._timers[1:] = [loop.call_later(seconds, self._redeliver, seconds)]
+        timer = loop.call_later(seconds, self._redeliver, seconds, context=self._context)
+        self._timers[1:] = [timer]

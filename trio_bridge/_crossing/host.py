@@ -53,6 +53,7 @@ class Host:
         "_registry",
         "_reminder",
         "forgotten",
+        "shield",
         "task",
     )
 
@@ -79,6 +80,8 @@ class Host:
         self._is_watching = False
         self.forgotten: BaseException | None = None
         """The error that names the Trio managers which the guest has not left."""
+        self.shield: trio.CancelScope | None = None
+        """Around a wait after a cancellation."""
         self._registry = registry
         registry[guest] = self
         if call is not None:
@@ -91,6 +94,9 @@ class Host:
         try:
             await self._serve()
             await self._go_to(self._home)
+            if self._interruption is None and self._end.cancelled():
+                # Perhaps Trio has cancelled what the guest waited for, and us only then.
+                self._interruption = await pending_interruption()
         finally:
             if self._reminder is not None:
                 self._reminder.stop()
@@ -134,14 +140,20 @@ class Host:
             return
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True) as self.shield:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+        self.shield = None
 
     async def _go_to(self, context: Context) -> None:
         """Continue in another context, which takes a new step of the Trio task."""
         if self._context is not context:
             self._context = self.task.context = context
             await trio.lowlevel.cancel_shielded_checkpoint()
+
+    @property
+    def call(self) -> TrioCall | None:
+        """The Trio call of the guest's that it runs, or is about to."""
+        return self._call
 
     @property
     def is_free(self) -> bool:
@@ -211,6 +223,10 @@ class Host:
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
+        if isinstance(interruption, KeyboardInterrupt) and self._registry is self._bridge.adopters:
+            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
+            self._bridge.nursery.interrupt(call, interruption)
+            return
         if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
             self._interruption = interruption
         if call.has_outcome:
@@ -293,6 +309,7 @@ class Host:
             self._has_cancelled = True
             self._reminder = CancelReminder(
                 self._guest,
+                _why(self._interruption),
                 warn_after=self._bridge.cancel_warn_after,
                 redeliver_after=self._bridge.redeliver_cancel_after,
             )
@@ -334,3 +351,12 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
+
+
+def _why(interruption: BaseException | None) -> str:
+    """Who cancelled the guest, for the reminder."""
+    if isinstance(interruption, KeyboardInterrupt):
+        return "by Ctrl-C"
+    # Trio says why ("cancelled due to deadline") since its version 0.31.
+    details = str(interruption).removeprefix("cancelled ")
+    return f"by its Trio scope, {details}," if details.startswith("due") else "by its Trio scope"

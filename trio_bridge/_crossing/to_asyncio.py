@@ -62,6 +62,8 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
             try:
                 if host is None:
                     await trio.lowlevel.cancel_shielded_checkpoint()
+                    if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
+                        await trio.lowlevel.checkpoint_if_cancelled()
                 else:
                     await host.attend()
                 if len(context) > 1:  # one is the bridge's own
@@ -121,7 +123,8 @@ def start_guest(
                 eager_start=True,  # pyright: ignore[reportCallIssue] -- Python 3.12
             )
         else:
-            guest = loop.create_task(coro, context=context)
+            # Not the loop's own attribute: a guest has its host, and needs no other owner.
+            guest = type(loop).create_task(loop, coro, context=context)
         ending: End = guest if end is None else end
         if is_held and not pump.is_parked and not ending.done():
             bridge.started = guest

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .asyncio_manager import details
 from .cancellation import convert_group, first_cancelled
@@ -122,7 +123,9 @@ class TrioManager:
     def _has_outlived_its_task(self) -> bool:
         bridge = self.bridge
         return (
-            bridge.lets_managers_outlive_tasks and self.task.done() and self.task in bridge.adopters
+            bridge.nursery.lets_managers_outlive_tasks
+            and self.task.done()
+            and self.task in bridge.adopters
         )
 
     async def _leave_out_of_order(self, later: list[TrioManager]) -> bool:
@@ -285,16 +288,18 @@ class _Adoption:
 
     def __init__(self, bridge: Bridge, first_call: _Enter) -> None:
         self._bridge: Final = bridge
+        self._nursery: Final = bridge.owner
         self._first_call: Final = first_call
         self.task = first_call.task
         self.cancel_scope = trio.CancelScope()
         self._callback: Callable[[Any], object] | None = None
 
+    @uninterrupted
     def start(self) -> None:
         """Called on the asyncio side."""
-        nursery = self._bridge.nursery
-        nursery.own(self)
-        nursery.start_soon(self._run, name=f"{self._first_call.manager.name} and what it is around")
+        self._nursery.own(self)
+        name = f"{self._first_call.manager.name} and what it is around"
+        self._nursery.start_trio_task(self._run, name=name)
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
@@ -304,8 +309,8 @@ class _Adoption:
         with self.cancel_scope:
             await host.attend()
             if host.forgotten is not None:
-                bridge.nursery.fail(host.forgotten)
-        bridge.nursery.disown(self)
+                self._nursery.fail(host.forgotten)
+        self._nursery.disown(self)
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
         self._callback = None  # which leads to us, as host does: no cycles
@@ -317,7 +322,7 @@ class _Adoption:
         bridge = self._bridge
         if self._first_call.has_run and self.task not in bridge.open_managers:
             return True
-        return self.task.done() and (bridge.is_ending or not bridge.lets_managers_outlive_tasks)
+        return self.task.done() and not self._nursery.lets_managers_outlive_tasks
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
         self._callback = fn

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .._bridge import Bridge
+    from .._call_nursery import CallNursery
 
 
 class TrioOwner:
@@ -50,6 +51,11 @@ class TrioOwner:
         self._step: _Step | None = None
         self._is_abandoned = False
 
+    @property
+    def scope(self) -> trio.CancelScope:
+        """The scope around its steps, which is another one after each cancellation."""
+        return self._scope
+
     # ---- asyncio side
 
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -59,7 +65,8 @@ class TrioOwner:
         bridge, task = caller(self.bridge.loop)
         step = _Step(bridge, task, fn, args)
         if bridge.host_of(task) is None:
-            bridge.nursery.own(step)
+            step.nursery = bridge.owner
+            step.nursery.own(step)
         self.is_busy = True
         self._step = step
         if self._has_started:
@@ -67,7 +74,7 @@ class TrioOwner:
         else:
             self._has_started = True
             bridge.trio_owners.add(self)
-            bridge.nursery.start_soon(self._serve, name=step.name)
+            bridge.nursery.start_trio_task(self._serve, name=step.name)
         try:
             return await outcome(step)
         finally:
@@ -148,7 +155,8 @@ class TrioOwner:
         self._scope.deadline = step.deadline
         await step.run()
         self._scope.deadline = math.inf
-        bridge.nursery.disown(step)
+        if step.nursery is not None:
+            step.nursery.disown(step)
         pump = bridge.pump
         with bridge.side:
             is_held = pump.is_held = pump.is_parked
@@ -176,6 +184,8 @@ class _Step(TrioCall):
         args: Sequence[Any],
     ) -> None:
         super().__init__(bridge, task, fn, args, {})
+        self.nursery: CallNursery | None = None
+        """The nursery that owns the step's caller, if no Trio task hosts that."""
         self._incoming: Final = self.context
         trio_task = trio_task_of(bridge, task)
         self.deadline: Final = (

@@ -1,0 +1,118 @@
+"""What asyncio starts on a loop, and what it would log, comes to the nursery that owns it.
+
+For that methods of the loop are exchanged, as instance attributes: no subclass, so engines need not
+know, and it can be done on any loop.
+
+1. ``create_task`` makes each task known to the nursery in whose context it was started.
+2. ``default_exception_handler`` is where asyncio would log. A handler that is set with
+   ``loop.set_exception_handler`` wins, as it does in asyncio.
+3. An error belongs to the nursery in whose context its task, its callback or the code that reports
+   it was started; if that nursery has ended, to the one around it.
+4. What has no exception is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from ._bridge import nearest, owning
+from ._task_creation import TaskCreation, started_in
+
+if TYPE_CHECKING:
+    from ._task_nursery import TaskNursery
+
+ErrorContext: TypeAlias = dict[str, Any]
+ErrorHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, ErrorContext], object]
+OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
+
+_HANDLER: Final = "default_exception_handler"
+
+# Errors that whoever connects to a server can cause. asyncio itself speaks of them in debug mode
+# only.
+_OF_PEERS: Final = frozenset({"Error on transport creation for incoming connection"})
+
+
+def check_on_error(on_error: OnError) -> None:
+    """Refuse what is no ``on_error``, before anything is opened."""
+    if on_error not in ("raise", "log") and not callable(on_error):
+        raise ValueError(
+            f"on_error={on_error!r}: write on_error='raise', on_error='log', "
+            "or a function that takes the loop and asyncio's context dict"
+        )
+
+
+class Tracking:
+    """The exchanged methods of one loop.
+
+    Args:
+      root: owns what no nursery of the user's owns. ``None``: that is asyncio's own business, as it
+        is in a program that starts from asyncio.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, root: TaskNursery | None, on_error: OnError
+    ) -> None:
+        self._loop: Final = loop
+        self._root: Final = root
+        self._on_error: Final = on_error
+        self._log: Final = loop.default_exception_handler
+        self.users = 0
+        """For who has no root: how many nurseries need it."""
+        self._creation: Final = TaskCreation(loop, root)
+        self._exchange_handler(self.handle)
+
+    @property
+    def is_for_nurseries_only(self) -> bool:
+        """Whether it ends with the last nursery, and not with the loop."""
+        return self._root is None
+
+    def handle(self, context: ErrorContext) -> None:
+        """Take what asyncio would log."""
+        exc = context.get("exception")
+        if _has_left(exc):
+            return
+        nursery = self._owner(context)
+        is_for_log = self._on_error == "log" or context.get("message") in _OF_PEERS
+        if exc is None or nursery is None or is_for_log:
+            self._log(context)
+        elif self._on_error == "raise":
+            nursery.fail(exc)
+        else:
+            assert callable(self._on_error)
+            try:
+                self._on_error(self._loop, context)
+            except (SystemExit, KeyboardInterrupt) as handler_exit:
+                nursery.exit(handler_exit)
+            except BaseException as handler_exc:
+                nursery.fail(handler_exc)
+
+    def _owner(self, context: ErrorContext) -> TaskNursery | None:
+        thing = context.get("task") or context.get("future") or context.get("handle")
+        innermost = owning.get() if thing is None else started_in(thing)
+        return nearest(innermost, self._loop) or self._root
+
+    def close(self) -> None:
+        """Let go of the loop: what fails after this (garbage, at most) is logged."""
+        self._creation.close()
+        if self._root is None:
+            delattr(self._loop, _HANDLER)
+            return
+        loop = weakref.ref(self._loop)
+
+        def log(context: ErrorContext) -> None:
+            closed_loop = loop()
+            if closed_loop is not None and not _has_left(context.get("exception")):
+                type(closed_loop).default_exception_handler(closed_loop, context)
+
+        self._exchange_handler(log)
+
+    def _exchange_handler(self, handler: Callable[[ErrorContext], None]) -> None:
+        setattr(self._loop, _HANDLER, handler)
+
+
+def _has_left(exc: BaseException | None) -> bool:
+    """Whether it is an exit: those leave the turn at once, and nobody needs to retrieve them."""
+    return isinstance(exc, SystemExit | KeyboardInterrupt)
