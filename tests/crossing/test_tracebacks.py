@@ -678,7 +678,7 @@ def run(names, *, suspends=True):
 
 @pytest.mark.parametrize("suspends", [False, True], ids=["at once", "later"])
 @pytest.mark.parametrize("name", WAYS)
-def test_one_way(name, suspends):
+def test_4_5_3_one_way(name, suspends):
     run([name], suspends=suspends)
     run(["function", name], suspends=suspends)
 
@@ -688,7 +688,7 @@ def test_one_way(name, suspends):
 @example(names=["child", "scheduler", "task_group", "function"] * 2, suspends=True)
 @example(names=["raises_from", "closing", "groups", "leaving_after_an_error"], suspends=False)
 @settings(max_examples=200)
-def test_ways_on_top_of_each_other(names, suspends):
+def test_4_5_3_ways_on_top_of_each_other(names, suspends):
     run(names, suspends=suspends)
 
 

@@ -46,7 +46,7 @@ class _Stack:
     def __init__(self, physical: list[FrameType]) -> None:
         self._physical: Final = physical
         self._bridges: Final = [
-            bridge for bridge in by_loop.values() if bridge.thread == get_ident()
+            bridge for bridge in list(by_loop.values()) if bridge.thread == get_ident()
         ]
         self._tasks: Final[dict[Any, tuple[Bridge, asyncio.Task[Any]]]] = {
             _root(task): (bridge, task)
@@ -58,9 +58,8 @@ class _Stack:
         """The frames and those of their callers. The last of the frames is what calls, or runs."""
         for index in range(len(frames) - 1, -1, -1):
             frame = frames[index]
-            if frame.f_code is _RUNS_A_CALL:
-                call: TrioCall = frame.f_locals["self"]
-                return self.with_callers(_suspended(call.task.get_coro())) + frames[index + 1 :]
+            if frame.f_code is _RUNS_A_CALL and (task := _caller_of(frame)) is not None:
+                return self.with_callers(_suspended(task.get_coro())) + frames[index + 1 :]
             if frame in self._tasks:
                 bridge, task = self._tasks[frame]
                 return self._callers(bridge, task, frames[:index]) + frames[index:]
@@ -73,7 +72,7 @@ class _Stack:
         if host is not None:
             frames = self._of_host(host)
             for index, frame in enumerate(frames):
-                if frame.f_code is _ATTENDS and frame.f_locals["self"] is host:
+                if frame.f_code is _ATTENDS and frame.f_locals.get("self") is host:
                     return self.with_callers(frames[:index])
         if host is not None or bridge.starting is task.get_coro() or bridge.started is task:
             # The caller takes its guest's step in its own.
@@ -107,6 +106,12 @@ def _physical(frame: FrameType) -> list[FrameType]:
 
 def _suspended(coro: Any) -> list[FrameType]:
     return [frame for frame, _ in awaits(coro)]
+
+
+def _caller_of(frame: FrameType) -> asyncio.Task[Any] | None:
+    """The task that made the Trio call; none if the call has ended (Ctrl-C stops anywhere)."""
+    task: asyncio.Task[Any] | None = getattr(frame.f_locals.get("self"), "task", None)
+    return task
 
 
 def _root(task: asyncio.Task[Any]) -> FrameType | None:
