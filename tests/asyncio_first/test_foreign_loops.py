@@ -1273,6 +1273,9 @@ loop.run_until_complete(main())
 """
 
 CLOSED_WITH_A_CALL_PENDING = """
+def say_when_it_waits():
+    pass
+
 loop = make_loop()
 
 async def main():
