@@ -89,6 +89,11 @@ class CallNursery(ABC):
         """Whether it can start Trio tasks."""
         return self._trio_nursery is not None
 
+    @property
+    def opener(self) -> trio.lowlevel.Task | None:
+        """The Trio task in which the block stands, while it is open."""
+        return None if self._trio_nursery is None else self._trio_nursery.parent_task
+
     def open(self, trio_nursery: trio.Nursery, side: AsyncioSide) -> None:
         """Run Trio calls in this Trio nursery."""
         self._trio_nursery = trio_nursery
