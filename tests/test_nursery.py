@@ -686,6 +686,52 @@ async def test_as_a_manager_of_asyncio_code(autojump_clock):
     await asyncio_code()
 
 
+async def test_a_task_of_asyncios_own_is_not_in_the_nursery_that_it_opens(autojump_clock):
+    ended = []
+
+    async def opens():
+        async with aio2trio(open_asyncio_nursery()) as outer:
+            outer.start_soon(asyncio.sleep, 3)
+            async with aio2trio(open_asyncio_nursery()) as inner:
+                inner.start_soon(asyncio.sleep, 1)
+                asyncio.create_task(asyncio.sleep(2))
+            ended.append(trio_bridge.current_loop().time())
+        ended.append(trio_bridge.current_loop().time())
+
+    async with open_asyncio_nursery():
+        await trio2aio(by_create_task)(opens)
+    assert ended == [2, 3]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
+    open_nursery, autojump_clock
+):
+    async def opens():
+        async with aio2trio(open_nursery()) as nursery:
+            if open_nursery is open_asyncio_nursery:
+                nursery.start_soon(fail, 1)
+            else:
+                nursery.start_soon(trio_fail)
+            await asyncio.sleep(1000)
+
+    async def trio_fail():
+        await trio.sleep(1)
+        raise ExpectedError
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                await trio.sleep(1000)
+    finally:
+        gc.enable()
+    assert caught.group_contains(ExpectedError, depth=2)
+    assert trio.current_time() == 1
+
+
 @pytest.mark.parametrize(
     "make_loop", [asyncio.SelectorEventLoop, trio_bridge.new_event_loop], ids=["stock", "ours"]
 )
