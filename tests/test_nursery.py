@@ -459,6 +459,35 @@ async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump
     assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
+async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
+    autojump_clock,
+):
+    """Asyncio cancels the tasks, and they their Trio nurseries: not now one first, now the other."""
+    ended = []
+
+    async def trio_child():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(trio.current_time())
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_child)
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                assert asyncio.current_task().cancelling() == 1
+                await asyncio.sleep(1)
+
+    async with open_asyncio_nursery() as nursery:
+        for _ in range(20):
+            await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert ended == [2] * 20
+
+
 @pytest.mark.bridge(cancel_warn_after=2, redeliver_cancel_after=3)
 async def test_4_2_row_2_a_task_that_does_not_end_is_named_and_cancelled_again(autojump_clock):
     async def stubborn():
