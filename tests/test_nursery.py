@@ -733,6 +733,24 @@ async def test_a_task_of_asyncios_own_is_not_in_the_nursery_that_it_opens(autoju
 
 
 @pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_loop_that_closes_leaves_the_nurseries_of_its_tasks_to_them(
+    open_nursery, autojump_clock
+):
+    log = []
+
+    async def opens():
+        worker = Worker(log)
+        async with aio2trio(open_nursery()) as nursery:
+            nursery.start_soon(worker if open_nursery is open_asyncio_nursery else trio2aio(worker))
+            await worker("body")
+
+    async with open_loop():
+        await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+    assert log == ["body cleans up", "body ended", "worker cleans up", "worker ended"]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
 async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
     open_nursery, autojump_clock
 ):

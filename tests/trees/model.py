@@ -44,6 +44,14 @@ class Around:
     cancel: float
     owner_cancel: float
     """When the asyncio nursery is that owns the tasks which are started here."""
+    scope_cancel: float
+    """When a Trio scope is in which it runs. In Trio code that is all there is. A ``Task.cancel()``
+    is less: what asyncio code has around its body learns of it when the body is left."""
+
+    def until(self, time: float) -> Around:
+        """Inside a Trio scope that is cancelled then."""
+        owner_cancel = self.owner_cancel
+        return Around(min(self.cancel, time), owner_cancel, min(self.scope_cancel, time))
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Model:
         """In the loop's own nursery: tasks are cancelled when the body has ended."""
         cancel = inf
         while True:
-            main = self.run(body, 0, Around(cancel, inf))
+            main = self.run(body, 0, Around(cancel, inf, cancel))
             tasks, failed = self.run_tasks((main,), main.time)
             if failed >= min(cancel, main.time):
                 break
@@ -126,7 +134,7 @@ class Model:
         while waiting:
             task = waiting.pop()
             assert task.start < cancel
-            end = self.run(task.node, task.start, Around(min(cancel, task.cancel), cancel))
+            end = self.run(task.node, task.start, _of_task(min(cancel, task.cancel), cancel))
             ended.append((end, task))
             waiting += end.tasks
         failed = (end.time for end, task in ended if end.errors and not task.is_awaited)
@@ -175,11 +183,16 @@ class Model:
                 return _as(end, Cancelled(), ends)
         return _as(end, Value(tuple(end.outcome.value for end in ends)), ends)
 
-    def inside(self, node: ToAsyncio | ToTrio | Await, start: float, around: Around) -> End:
-        end = self.run(node.body, start, around)
+    def ToAsyncio(self, node: ToAsyncio | ToTrio, start: float, around: Around) -> End:
+        inner = Around(around.cancel, around.owner_cancel, around.cancel)
+        end = self.run(node.body, start, inner)
         return _as(end, end.outcome, [end])
 
-    ToAsyncio = ToTrio = Await = inside
+    ToTrio = ToAsyncio
+
+    def Await(self, node: Await, start: float, around: Around) -> End:
+        end = self.run(node.body, start, _of_task(around.cancel, around.owner_cancel))
+        return _as(end, end.outcome, [end])
 
     def Catch(self, node: Catch, start: float, around: Around) -> End:
         end = self.run(node.body, start, around)
@@ -188,7 +201,9 @@ class Model:
 
     def MoveOn(self, node: MoveOn, start: float, around: Around) -> End:
         deadline = min(start + node.wait.seconds, self.cancelled_at(node.name, start))
-        inner = Around(min(around.cancel, deadline), around.owner_cancel)
+        inner = around.until(deadline)
+        if (node.of, node.side) == ("asyncio", "asyncio"):
+            inner = Around(inner.cancel, inner.owner_cancel, around.scope_cancel)
         end = self.run(node.body, start, inner)
         outcome = Value(TIMED_OUT) if isinstance(end.outcome, Cancelled) else end.outcome
         return _as(end, _at_checkpoint(outcome, end.time, around), [end])
@@ -197,23 +212,26 @@ class Model:
 
     def TrioNursery(self, node: TrioNursery | AsyncioNursery, start: float, around: Around) -> End:
         is_owner = isinstance(node, AsyncioNursery)
-        cancel = min(around.cancel, self.cancelled_at(node.name, start))
+        inner = around.until(self.cancelled_at(node.name, start))
         while True:
-            inner = Around(cancel, cancel if is_owner else around.owner_cancel)
-            parts = tuple(self.run(part, start, inner) for part in (node.body, *node.children))
-            tasks, failed = self.run_tasks(parts, cancel) if is_owner else ([], inf)
+            if is_owner:
+                inner = Around(inner.cancel, inner.scope_cancel, inner.scope_cancel)
+            body = self.run(node.body, start, inner)
+            cancel = _cancels_children(body, inner)
+            tasks = Around(cancel, cancel if is_owner else inner.owner_cancel, cancel)
+            parts = (body, *(self.run(child, start, tasks) for child in node.children))
+            owned, failed = self.run_tasks(parts, cancel) if is_owner else ([], inf)
             failed = min([failed, *(part.time for part in parts if part.errors)])
             if failed >= cancel:
                 break
-            cancel = failed
-        errors = _errors(*parts, *(end for end, task in tasks if not task.is_awaited))
-        body = parts[0].outcome
-        parts = (*parts, *(end for end, _ in tasks))
+            inner = inner.until(failed)
+        errors = _errors(*parts, *(end for end, task in owned if not task.is_awaited))
+        parts = (*parts, *(end for end, _ in owned))
         time = max(part.time for part in parts)
         if errors:
             outcome: Outcome = Failed(errors)
         else:
-            outcome = body if isinstance(body, Value) else Value(ABSORBED)
+            outcome = body.outcome if isinstance(body.outcome, Value) else Value(ABSORBED)
             outcome = _at_checkpoint(outcome, time, around)
         left = () if is_owner else _left(parts)
         return End(time, outcome, parts, left)
@@ -231,7 +249,8 @@ class Model:
 
     def Gather(self, node: Gather, start: float, around: Around) -> End:
         """The first that does not end by a value ends it; the others go on by themselves."""
-        ends = [self.run(child, start, around) for child in node.children]
+        tasks = _of_task(around.cancel, around.owner_cancel)
+        ends = [self.run(child, start, tasks) for child in node.children]
         not_values = [end for end in ends if not isinstance(end.outcome, Value)]
         if not not_values:
             time = max(end.time for end in ends)
@@ -242,7 +261,10 @@ class Model:
         first = min(not_values, key=lambda end: (end.time, not end.errors))
         has_cancelled = around.cancel < first.time or not first.errors
         cancel = around.cancel if has_cancelled else inf
-        ended = [end for end in ends if end is first or end.time < first.time]
+        # Of several that are cancelled at once the first is unknown: none, for what must come before.
+        ended = [
+            end for end in ends if end.time < first.time or (end is first and first.errors)
+        ]
         go_on = (
             Task(child, start, cancel, is_awaited=True)
             for child, end in zip(node.children, ends, strict=True)
@@ -253,13 +275,12 @@ class Model:
     def TaskGroup(self, node: TaskGroup, start: float, around: Around) -> End:
         failed = inf
         while True:
-            inner = Around(min(around.cancel, failed), around.owner_cancel)
+            cancel = min(around.cancel, failed)
+            inner = Around(cancel, around.owner_cancel, around.scope_cancel)
             body = self.run(node.body, start, inner)
-            outcome = _at_checkpoint(body.outcome, body.time, inner)
-            # A parent that is cancelled in its body says so when it leaves that.
-            is_waiting = isinstance(outcome, Value)
-            cancel = min(around.cancel if is_waiting else body.time, failed, around.owner_cancel)
-            tasks = Around(cancel, around.owner_cancel)
+            waits = Around(cancel, around.owner_cancel, min(failed, around.owner_cancel))
+            cancel = _cancels_children(body, waits)
+            tasks = _of_task(cancel, around.owner_cancel)
             children = [self.run(child, start, tasks) for child in node.children]
             first = min((child.time for child in children if child.errors), default=inf)
             if first >= cancel:
@@ -270,6 +291,18 @@ class Model:
         errors = _errors(*parts)
         outcome = Failed(errors) if errors else _at_checkpoint(body.outcome, time, around)
         return End(time, outcome, parts, _left(parts))
+
+
+def _of_task(cancel: float, owner_cancel: float) -> Around:
+    """What is around an asyncio task of asyncio's own. It is cancelled by ``Task.cancel()`` only."""
+    return Around(cancel, owner_cancel, inf)
+
+
+def _cancels_children(body: End, inner: Around) -> float:
+    """When a block cancels its children, whose body may be asyncio code."""
+    at_checkpoint = _at_checkpoint(body.outcome, body.time, inner)
+    left = inner.cancel if isinstance(at_checkpoint, Value) else body.time
+    return min(left, inner.scope_cancel)
 
 
 def _at_checkpoint(outcome: Outcome, time: float, around: Around) -> Outcome:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Side = Literal["trio", "asyncio"]
 UNIT = 256
 MOST_WAITS = 36  # asyncio takes a timer for due that is due in 1e-9 s: UNIT * 2**-36 is more
 
@@ -125,12 +126,13 @@ class Catch:
 
 @dataclass(frozen=True)
 class MoveOn:
-    """A deadline: ``trio.move_on_after`` or ``asyncio.timeout``, here or of the other side."""
+    """A deadline of either side's, here or there: ``trio.move_on_after`` or ``asyncio.timeout``."""
 
     name: str
     wait: Wait
     body: Node
-    of: Literal["own side", "other side"]
+    of: Side
+    side: Side
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class Recorder:
 
     async def trio_MoveOn(self, node: MoveOn) -> Any:
         value: Any = TIMED_OUT
-        if node.of == "own side":
+        if node.of == "trio":
             with trio.move_on_after(node.wait.seconds) as scope, self.open(node, scope):
                 value = await self.trio(node.body)
         else:
@@ -283,7 +283,7 @@ class Recorder:
 
     async def asyncio_MoveOn(self, node: MoveOn) -> Any:
         value: Any = TIMED_OUT
-        if node.of == "own side":
+        if node.of == "asyncio":
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(node.wait.seconds):
                     value = await self.asyncio(node.body)
@@ -301,6 +301,7 @@ class Recorder:
                 for child in node.children:
                     nursery.start_soon(self.trio, child)
                 value = await self.asyncio(node.body)
+                await _asyncio_checkpoint()
         await _asyncio_checkpoint()
         return value
 
@@ -311,6 +312,7 @@ class Recorder:
                 for child in node.children:
                     nursery.start_soon(self.asyncio, child)
                 value = await self.asyncio(node.body)
+                await _asyncio_checkpoint()
         await _asyncio_checkpoint()
         return value
 

@@ -99,11 +99,11 @@ class Maker:
         return Catch(name, self.node(side, depth, but=("Catch",)))
 
     def MoveOn(self, name: str, side: str, depth: int) -> MoveOn:
-        of = self.draw(st.sampled_from(["own side", "other side"]))
+        of = self.draw(st.sampled_from(["trio", "asyncio"]))
         wait = self.wait()
-        if (side == "trio") or of == "other side":
+        if "trio" in (side, of):
             self.scopes.append(name)
-        return MoveOn(name, wait, self.node(side, depth), of)
+        return MoveOn(name, wait, self.node(side, depth), of, side)
 
     def TrioNursery(self, name: str, side: str, depth: int) -> TrioNursery:
         self.scopes.append(name)
