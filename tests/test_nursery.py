@@ -533,6 +533,29 @@ async def test_4_2_row_2_a_loop_that_cannot_close_says_what_it_waits_for(autojum
 # ---- errors
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["first of all", "last of all"])
+async def test_4_5_2_a_failing_task_is_found_when_the_nursery_only_waits_for_it(
+    later, autojump_clock
+):
+    worker = Worker()
+
+    @trio2aio
+    async def starts():
+        for work in (worker, fail) if later else (fail, worker):
+            asyncio.create_task(work(1) if work is fail else work())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery():
+                await starts()
+    finally:
+        gc.enable()
+    assert trio.current_time() == 1.01
+    assert worker.log == ["worker cleans up", "worker ended"]
+
+
 async def test_4_5_2_the_bodys_error_cancels_the_tasks(autojump_clock):
     worker = Worker()
     with pytest.raises(ExceptionGroup) as caught:
