@@ -459,6 +459,35 @@ async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump
     assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
+async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
+    autojump_clock,
+):
+    """Asyncio cancels the tasks, and they their Trio nurseries: not now one first, now the other."""
+    ended = []
+
+    async def trio_child():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(trio.current_time())
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_child)
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                assert asyncio.current_task().cancelling() == 1
+                await asyncio.sleep(1)
+
+    async with open_asyncio_nursery() as nursery:
+        for _ in range(20):
+            await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert ended == [2] * 20
+
+
 @pytest.mark.bridge(cancel_warn_after=2, redeliver_cancel_after=3)
 async def test_4_2_row_2_a_task_that_does_not_end_is_named_and_cancelled_again(autojump_clock):
     async def stubborn():
@@ -502,6 +531,29 @@ async def test_4_2_row_2_a_loop_that_cannot_close_says_what_it_waits_for(autojum
 
 
 # ---- errors
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["first of all", "last of all"])
+async def test_4_5_2_a_failing_task_is_found_when_the_nursery_only_waits_for_it(
+    later, autojump_clock
+):
+    worker = Worker()
+
+    @trio2aio
+    async def starts():
+        for work in (worker, fail) if later else (fail, worker):
+            asyncio.create_task(work(1) if work is fail else work())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery():
+                await starts()
+    finally:
+        gc.enable()
+    assert trio.current_time() == 1.01
+    assert worker.log == ["worker cleans up", "worker ended"]
 
 
 async def test_4_5_2_the_bodys_error_cancels_the_tasks(autojump_clock):
@@ -684,6 +736,70 @@ async def test_as_a_manager_of_asyncio_code(autojump_clock):
         after.cancel()
 
     await asyncio_code()
+
+
+async def test_a_task_of_asyncios_own_is_not_in_the_nursery_that_it_opens(autojump_clock):
+    ended = []
+
+    async def opens():
+        async with aio2trio(open_asyncio_nursery()) as outer:
+            outer.start_soon(asyncio.sleep, 3)
+            async with aio2trio(open_asyncio_nursery()) as inner:
+                inner.start_soon(asyncio.sleep, 1)
+                asyncio.create_task(asyncio.sleep(2))
+            ended.append(trio_bridge.current_loop().time())
+        ended.append(trio_bridge.current_loop().time())
+
+    async with open_asyncio_nursery():
+        await trio2aio(by_create_task)(opens)
+    assert ended == [2, 3]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_loop_that_closes_leaves_the_nurseries_of_its_tasks_to_them(
+    open_nursery, autojump_clock
+):
+    log = []
+
+    async def opens():
+        worker = Worker(log)
+        async with aio2trio(open_nursery()) as nursery:
+            nursery.start_soon(worker if open_nursery is open_asyncio_nursery else trio2aio(worker))
+            await worker("body")
+
+    async with open_loop():
+        await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+    assert log == ["body cleans up", "body ended", "worker cleans up", "worker ended"]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
+    open_nursery, autojump_clock
+):
+    async def opens():
+        async with aio2trio(open_nursery()) as nursery:
+            if open_nursery is open_asyncio_nursery:
+                nursery.start_soon(fail, 1)
+            else:
+                nursery.start_soon(trio_fail)
+            await asyncio.sleep(1000)
+
+    async def trio_fail():
+        await trio.sleep(1)
+        raise ExpectedError
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                await trio.sleep(1000)
+    finally:
+        gc.enable()
+    assert caught.group_contains(ExpectedError, depth=2)
+    assert trio.current_time() == 1
 
 
 @pytest.mark.parametrize(

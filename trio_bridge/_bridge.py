@@ -149,6 +149,22 @@ class Bridge:
             or (self.starting is not None and task.get_coro() is self.starting)
         )
 
+    def is_below_adopter(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it is a guest in a Trio nursery that an asyncio task has open.
+
+        Who cancels that task cancels what is in the nursery. If he cancelled the guest too, its
+        host would take it for an error.
+        """
+        host = self.hosts.get(task)
+        trio_task = None if host is None else host.task
+        adopting = {adopter.task for adopter in self.adopters.values()}
+        while trio_task is not None:
+            if trio_task in adopting:
+                return True
+            nursery = trio_task.parent_nursery
+            trio_task = None if nursery is None else nursery.parent_task
+        return False
+
     @property
     def owner(self) -> CallNursery:
         """The nursery that owns the asyncio task which asks."""

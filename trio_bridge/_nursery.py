@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import weakref
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
@@ -216,8 +217,11 @@ class BlockNursery(TaskNursery):
                 await crossing_to_asyncio(await_tasks)()
 
     async def _await_tasks(self) -> None:
-        while running := self.tasks.running():
-            await asyncio.wait(running)
+        # One after the other, and no strong reference to those that are not its turn: a task that
+        # nobody awaits is found when it fails, if nobody holds it.
+        while references := [weakref.ref(task) for task in self.tasks.running()]:
+            for reference in references:
+                await _end_of(reference)
 
     async def _cancel_tasks_at_end(self) -> None:
         await self.cancel_tasks(self._bridge, "by the asyncio nursery that owns it")
@@ -230,6 +234,12 @@ class BlockNursery(TaskNursery):
         errors = [exc for exc in others if exc is not None and not isinstance(exc, trio.Cancelled)]
         errors += [exc for exc in self.errors if not any(exc is other for other in errors)]
         return BaseExceptionGroup("errors in an asyncio nursery", errors)
+
+
+async def _end_of(reference: weakref.ref[asyncio.Task[Any]]) -> None:
+    task = reference()
+    if task is not None and not task.done():
+        await asyncio.wait([task])
 
 
 class _TaskStatus:

@@ -25,6 +25,7 @@ from ._bridge import by_loop, owning
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ._bridge import Bridge
     from ._task_nursery import TaskNursery
 
 
@@ -54,13 +55,18 @@ class OwnedTasks:
                 yield task
 
     def _started_directly(self) -> Iterator[asyncio.Task[Any]]:
-        loop = self._nursery.loop
-        bridge = by_loop[loop]
-        for task in asyncio.all_tasks(loop):
+        nursery = self._nursery
+        bridge = by_loop[nursery.loop]
+        for task in asyncio.all_tasks(nursery.loop):
             context = _private.context_of(task)
-            is_ours = context is not None and context.get(owning) is self._nursery
-            if is_ours and not bridge.is_waited_for(task):
+            is_inside = context is not None and context.get(owning) is nursery
+            if is_inside and not bridge.is_waited_for(task) and not self._is_around(task, bridge):
                 yield task
+
+    def _is_around(self, task: asyncio.Task[Any], bridge: Bridge) -> bool:
+        """Whether the nursery is one that the task itself has open, and not one that owns it."""
+        host = bridge.host_of(task)
+        return host is not None and host.task is self._nursery.opener
 
     def report_unawaited(self, others: Iterable[asyncio.Task[Any]] = ()) -> None:
         """Say of each failed task, and of others, that nobody has awaited it (rule 2).

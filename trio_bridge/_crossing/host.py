@@ -268,6 +268,7 @@ class Host:
         except (trio.Cancelled, KeyboardInterrupt) as exc:
             self._interrupted(exc)
         self._resume(self._context)
+        del self, raise_cancel  # the cancellation, and what has it as its context, lead here
         return Abort.FAILED
 
     def _interrupted(self, exc: BaseException) -> None:
