@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from loop_kinds import leaves_nothing
+from loop_kinds import TIME_LIMIT, leaves_nothing
 
 import trio_bridge
 from trio_bridge import _private
@@ -65,7 +65,7 @@ def run(variant, leaves_nothing):
 
     def run(async_fn, *args, debug=None):
         async def main():
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(TIME_LIMIT):
                 return await async_fn(*args)
 
         if make_loop is None:
