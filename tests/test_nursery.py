@@ -462,7 +462,7 @@ async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump
 async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
     autojump_clock,
 ):
-    """Asyncio cancels the tasks, and they their Trio nurseries: not now one first, now the other."""
+    """Asyncio cancels the tasks, and they their Trio nurseries: not in any order."""
     ended = []
 
     async def trio_child():
