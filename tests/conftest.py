@@ -17,12 +17,23 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
+from hypothesis import HealthCheck, settings
 
 import trio_bridge
 
 ROOT = Path(__file__).parent.parent
 # Where the package under test was imported from: installed, or this checkout.
 PYTHONPATH = str(Path(trio_bridge.__file__).parent.parent)
+HANG = 50
+"""Seconds after which what is waited for has hung: far more than it takes on a busy machine."""
+
+# The same examples in each run, and no verdict about the machine's speed: a failure is one of ours.
+# What a search by chance may find is for its own run: HYPOTHESIS_PROFILE=search.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,7 +68,7 @@ def autojump_clock():
 def run_script(tmp_path):
     """Run Python code in a process of its own; the result has stdout, stderr and returncode."""
 
-    def run(code, *, interrupt_at=None, timeout=20, args=()):
+    def run(code, *, interrupt_at=None, timeout=HANG, args=()):
         script = tmp_path / "script.py"
         script.write_text(code)
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ BUILT = [
     *(f"4_3_{rule}" for rule in range(1, 4)),
     *(f"4_4_{rule}" for rule in range(1, 4)),
     "4_5_1",
+    "4_5_3",
     "4_7_1",
     "4_7_2",
     *(

@@ -1,256 +1,898 @@
-"""Rule 4.5.1: an error that asyncio would only log leaves the scope that owns it."""
+"""Rule 4.5.2: ``open_asyncio_nursery`` owns what asyncio starts inside of it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextvars
+import gc
+import sys
+import warnings
+import weakref
 
 import pytest
 import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import aio2trio, open_loop, trio2aio
+from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
 
 
-class HandlerCrashedError(Exception):
-    """What the asyncio code under test raises."""
+class ExpectedError(Exception):
+    """What the code under test raises."""
 
 
-def crash(*args):
-    raise HandlerCrashedError("crash")
+async def fail(seconds=0):
+    await asyncio.sleep(seconds)
+    raise ExpectedError("expected")
 
 
-async def crash_in_a_task():
-    await asyncio.sleep(0)
-    crash()
+class Worker:
+    """Asyncio code that waits to be cancelled, cleans up for a while, and tells how it ended."""
 
+    def __init__(self, log=None):
+        self.log = [] if log is None else log
 
-def start_task(loop):
-    loop.create_task(crash_in_a_task())
-
-
-def call_back(loop):
-    loop.call_soon(crash)
-
-
-def call_back_later(loop):
-    loop.call_later(0.001, crash)
-
-
-async def talk_to(server):
-    """Send a line to a server, and wait until somebody has had enough."""
-    async with server:
-        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    async def __call__(self, name="worker"):
         try:
-            writer.write(b"\n")
             await asyncio.sleep(1000)
         finally:
-            writer.close()
+            self.log.append(f"{name} cleans up")
+            await asyncio.sleep(0.01)
+            self.log.append(f"{name} ended")
 
 
-def serve(loop):
-    async def handle(reader, writer):
-        try:
-            await reader.readline()
-            crash()
-        finally:
-            writer.close()
-
-    async def main():
-        await talk_to(await asyncio.start_server(handle, "127.0.0.1", 0))
-
-    loop.create_task(main())
+def other_tasks():
+    """The asyncio tasks of the loop."""
+    return trio2aio(asyncio.all_tasks)()
 
 
-def use_protocol(loop):
-    class Protocol(asyncio.Protocol):
-        def data_received(self, data):
-            crash()
-
-    async def main():
-        await talk_to(await loop.create_server(Protocol, "127.0.0.1", 0))
-
-    loop.create_task(main())
+# ---- whose tasks they are
 
 
-def drop_a_generator(loop):
-    async def generator():
-        try:
-            yield
-        finally:
-            crash()
-
-    async def main():
-        await anext(generator())
-
-    loop.create_task(main())
+async def by_create_task(work):
+    asyncio.create_task(work())
 
 
-def start_task_that_calls_trio(loop):
-    async def trio_code():
-        await trio.lowlevel.checkpoint()
-        crash()
-
-    async def main():
-        await aio2trio(trio_code)()
-
-    loop.create_task(main())
+async def by_loop(work):
+    asyncio.get_running_loop().create_task(work(), name="named")
 
 
-SOURCES = [
-    start_task,
-    call_back,
-    call_back_later,
-    serve,
-    use_protocol,
-    drop_a_generator,
-    start_task_that_calls_trio,
+async def by_ensure_future(work):
+    asyncio.ensure_future(work())
+
+
+async def in_a_context_of_its_own(work):
+    asyncio.create_task(work(), context=contextvars.copy_context())
+
+
+async def by_a_callback(work):
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: loop.create_task(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def deep_in_tasks(work):
+    async def outer():
+        await asyncio.gather(asyncio.create_task(by_create_task(work)))
+
+    await asyncio.create_task(outer())
+
+
+async def by_a_task_factory(work):
+    loop = asyncio.get_running_loop()
+
+    def factory(loop, coro, **options):
+        return asyncio.Task(coro, loop=loop, **options)
+
+    loop.set_task_factory(factory)
+    try:
+        asyncio.create_task(work())
+    finally:
+        loop.set_task_factory(None)
+
+
+async def eagerly(work):
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with 3.12")
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        asyncio.create_task(work())
+    finally:
+        loop.set_task_factory(None)
+
+
+async def past_create_task(work):
+    """As aiohttp writes."""
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with 3.12")
+    keep = asyncio.Task(work(), loop=asyncio.get_running_loop(), eager_start=True)
+    keep.add_done_callback(lambda task: None)
+
+
+async def in_debug_mode(work):
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    try:
+        asyncio.create_task(work())
+    finally:
+        loop.set_debug(False)
+
+
+WAYS = [
+    by_create_task,
+    by_loop,
+    by_ensure_future,
+    in_a_context_of_its_own,
+    by_a_callback,
+    deep_in_tasks,
+    by_a_task_factory,
+    eagerly,
+    past_create_task,
+    in_debug_mode,
 ]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-async def test_4_5_1_the_error_leaves_the_block_at_once_as_a_group(source):
+@pytest.mark.parametrize("start", WAYS)
+async def test_4_5_2_leaving_waits_for_every_task_that_was_started_inside(start, autojump_clock):
     ended = []
 
-    async def sibling():
+    async def work():
+        await asyncio.sleep(5)
+        ended.append(trio.current_time())
+
+    async with open_asyncio_nursery():
+        await trio2aio(start)(work)
+        assert ended == []
+    assert ended == [pytest.approx(5, abs=0.1)]
+    assert other_tasks() == set()
+
+
+@pytest.mark.parametrize("start", WAYS)
+async def test_4_5_2_cancelling_the_nursery_cancels_and_awaits_them(start, autojump_clock):
+    worker = Worker()
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(start)(worker)
+        await trio2aio(asyncio.sleep)(0)
+        nursery.cancel_scope.cancel()
+    assert worker.log == ["worker cleans up", "worker ended"]
+    assert nursery.cancel_scope.cancelled_caught or nursery.cancel_scope.cancel_called
+    assert other_tasks() == set()
+
+
+@pytest.mark.parametrize("start", WAYS)
+async def test_4_5_2_a_failing_task_cancels_the_rest(start, autojump_clock):
+    worker = Worker()
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(worker)
+            await trio2aio(asyncio.sleep)(0.01)
+            await trio2aio(start)(fail)
+            await trio.sleep_forever()
+    assert [type(exc) for exc in caught.value.exceptions] == [ExpectedError]
+    assert worker.log == ["worker cleans up", "worker ended"]
+    assert other_tasks() == set()
+
+
+async def test_tasks_of_the_same_loop_outside_the_block_are_not_touched(autojump_clock):
+    outside = current_loop().create_task(asyncio.sleep(3, "value"))
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(asyncio.sleep, 1000)
+        await trio2aio(asyncio.sleep)(0)
+        nursery.cancel_scope.cancel()
+    assert not outside.done()
+    assert await trio2aio(outside) == "value"
+
+
+async def test_a_task_that_starts_when_its_nursery_has_ended_belongs_to_the_one_around_it(
+    autojump_clock,
+):
+    late = []
+
+    async with open_asyncio_nursery():
+        async with open_asyncio_nursery() as inner:
+            call = trio2aio(contextvars.copy_context)()
+        assert "ended" in repr(inner)
+        current_loop().call_soon(
+            lambda: late.append(asyncio.ensure_future(asyncio.sleep(7))), context=call
+        )
+        await trio2aio(asyncio.sleep)(0)
+    assert late[0].done()
+    assert trio.current_time() == pytest.approx(7, abs=0.1)
+
+
+async def test_a_generator_that_is_left_alone_does_not_keep_the_block(autojump_clock):
+    async def numbers():
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield number
+
+    generator = trio2aio(numbers)()
+    with trio.fail_after(5):
+        async with open_asyncio_nursery():
+            assert await anext(generator) == 0
+    assert await anext(generator) == 1
+    await generator.aclose()
+
+
+async def test_two_loops_each_own_their_own(autojump_clock):
+    async with open_asyncio_nursery() as outer:
+        outer_loop = current_loop()
+        async with open_loop() as inner_loop:
+            inner_loop.create_task(asyncio.sleep(1000))  # of no nursery: ends with its loop
+            task = outer_loop.create_task(asyncio.sleep(2))
+            assert "1 by asyncio code" in repr(outer)
+        assert not task.done()
+    assert task.done()
+
+
+# ---- start_soon, start
+
+
+async def test_4_5_2_start_soon_runs_asyncio_functions_until_the_end(autojump_clock):
+    log = []
+
+    async def work(number, seconds):
+        await asyncio.sleep(seconds)
+        log.append((number, asyncio.current_task() is not None))
+
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(work, 1, 2)
+        nursery.start_soon(work, 2, 1, name="a name")
+        await trio.lowlevel.checkpoint()
+        names = {task.name for task in trio.lowlevel.current_task().child_nurseries[-1].child_tasks}
+        assert log == []
+    assert log == [(2, True), (1, True)]
+    assert "a name" in names
+    assert any(name.endswith("work") for name in names)
+
+
+async def test_start_soon_from_asyncio_code(autojump_clock):
+    log = []
+
+    async def work(name):
+        await asyncio.sleep(1)
+        log.append(name)
+
+    async with open_asyncio_nursery() as nursery:
+
+        @trio2aio
+        async def asyncio_code():
+            nursery.start_soon(work, "from a guest")
+            asyncio.get_running_loop().call_soon(nursery.start_soon, work, "from a callback")
+
+        await asyncio_code()
+    assert sorted(log) == ["from a callback", "from a guest"]
+
+
+async def test_the_tasks_of_a_child_are_the_nurserys_wherever_start_soon_is_called(autojump_clock):
+    ended = []
+
+    async def starts_another():
+        async def work():
+            await asyncio.sleep(3)
+            ended.append("task of a child")
+
+        asyncio.create_task(work())
+
+    async with trio.open_nursery() as around, open_asyncio_nursery() as nursery:
+        started = trio.Event()
+
+        async def elsewhere():
+            await started.wait()
+            nursery.start_soon(starts_another)
+
+        async def outside():  # in a context without the nursery
+            await elsewhere()
+
+        contextvars.Context().run(around.start_soon, outside)
+        nursery.start_soon(asyncio.sleep, 1)
+        started.set()
+    assert ended == ["task of a child"]
+
+
+async def test_4_5_2_start_waits_for_started(autojump_clock):
+    log = []
+
+    async def serve(port, *, task_status):
+        await asyncio.sleep(1)
+        task_status.started(port + 1)
         try:
             await asyncio.sleep(1000)
         finally:
-            ended.append("sibling")
+            log.append("served")
 
-    with trio.fail_after(5), pytest.raises(ExceptionGroup) as caught:
-        async with open_loop() as loop:
-            loop.create_task(sibling())
+    async with open_asyncio_nursery() as nursery:
+        assert await nursery.start(serve, 80) == 81
+        assert trio.current_time() == pytest.approx(1, abs=0.1)
+        assert log == []
+        nursery.cancel_scope.cancel()
+    assert log == ["served"]
+
+
+async def test_start_raises_what_the_task_raises_before_it_has_started():
+    async def fails(*, task_status):
+        await fail()
+
+    async def forgets(*, task_status):
+        await asyncio.sleep(0)
+
+    async with open_asyncio_nursery() as nursery:
+        with pytest.raises(ExpectedError):
+            await nursery.start(fails)
+        with pytest.raises(RuntimeError, match=r"started\(\)"):
+            await nursery.start(forgets)
+
+
+async def test_start_is_cancelled_with_the_task(autojump_clock):
+    worker = Worker()
+
+    async def never_ready(*, task_status):
+        await worker()
+
+    async with open_asyncio_nursery() as nursery:
+        with trio.move_on_after(1) as scope:
+            await nursery.start(never_ready)
+        assert scope.cancelled_caught
+        assert worker.log == ["worker cleans up", "worker ended"]
+
+
+# ---- cancellation
+
+
+async def test_4_5_2_the_scopes_around_the_block_bound_it(autojump_clock):
+    worker = Worker()
+    with trio.move_on_after(2) as scope:
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(worker, "child")
+            await trio2aio(by_create_task)(lambda: worker("task"))
             await trio2aio(asyncio.sleep)(0)
-            source(loop)
-            await trio.sleep_forever()
-    assert caught.group_contains(HandlerCrashedError, match="crash", depth=1)
-    assert len(caught.value.exceptions) == 1
-    assert ended == ["sibling"]
-    names = [
-        entry.name for entry in pytest.ExceptionInfo.from_exception(error_of(caught)).traceback
+    assert scope.cancelled_caught
+    assert sorted(worker.log) == [
+        *("child cleans up", "child ended"),
+        *("task cleans up", "task ended"),
     ]
-    assert names[-1] == "crash"
 
 
-def error_of(caught):
-    (error,) = caught.value.exceptions
-    return error
+async def test_a_task_gets_one_cancelled_error_whoever_else_cancels_it(autojump_clock):
+    """The guest that gathers cancels its children, and so does the nursery."""
+    log = []
+
+    async def child(number):
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            for _ in range(3):
+                await asyncio.sleep(0.1)
+            log.append(number)
+            raise
+
+    @trio2aio
+    async def gathers():
+        await asyncio.gather(*(child(number) for number in range(5)))
+
+    async with open_asyncio_nursery() as nursery, trio.open_nursery() as trio_nursery:
+        trio_nursery.start_soon(gathers)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert sorted(log) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-async def test_4_5_1_log_is_asyncios_way(source, caplog):
-    async with open_loop(on_error="log") as loop:
-        source(loop)
-        with trio.fail_after(5):
-            while not caplog.records:
-                await trio.sleep(0.001)
-    (record,) = caplog.records
-    assert (record.name, record.levelno) == ("asyncio", logging.ERROR)
-    assert record.exc_info[0] is HandlerCrashedError
+async def test_a_task_that_cleans_up_may_start_and_await_another(autojump_clock):
+    log = []
+
+    async def clean():
+        await asyncio.sleep(1)
+        log.append("clean")
+
+    async def work():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.create_task(clean())
+
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(by_create_task)(work)
+        nursery.start_soon(work)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert log == ["clean", "clean"]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-async def test_4_5_1_a_function_gets_the_loop_and_the_context(source):
-    came = trio.Event()
-    calls = []
+async def test_a_task_that_cancels_all_tasks_does_not_end_the_wait(autojump_clock):
+    worker = Worker()
 
-    def handler(loop, context):
-        calls.append((loop, context["exception"]))
-        came.set()
+    async def cancels_all():
+        await asyncio.sleep(1)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(1)
+        worker.log.append("last")
 
-    async with open_loop(on_error=handler) as loop:
-        source(loop)
-        with trio.fail_after(5):
-            await came.wait()
-    ((handlers_loop, error),) = calls
-    assert handlers_loop is loop
-    assert type(error) is HandlerCrashedError
+    async with open_asyncio_nursery():
+        await trio2aio(by_create_task)(worker)
+        await trio2aio(by_create_task)(cancels_all)
+    assert worker.log == ["worker cleans up", "worker ended", "last"]
 
 
-async def test_4_5_1_what_the_function_raises_leaves_the_block():
-    def handler(loop, context):
-        raise OSError("the handler's own")
+async def test_trio_calls_of_owned_tasks_are_inside_the_nursery(autojump_clock):
+    deadlines = []
 
-    with pytest.raises(ExceptionGroup) as caught:
-        async with open_loop(on_error=handler) as loop:
-            loop.call_soon(crash)
+    @aio2trio
+    async def trio_code():
+        deadlines.append(trio.current_effective_deadline())
+        await trio.sleep_forever()
+
+    async def calls_trio():
+        with pytest.raises(asyncio.CancelledError):
+            await trio_code()
+        deadlines.append("cancelled")
+        await aio2trio(trio.sleep)(1)  # it may clean up
+        deadlines.append("cleaned up")
+
+    with trio.move_on_after(5):
+        async with open_asyncio_nursery():
+            await trio2aio(by_create_task)(calls_trio)
+    assert deadlines == [5, "cancelled", "cleaned up"]
+
+
+async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump_clock):
+    log = []
+
+    async def trio_child():
+        try:
             await trio.sleep_forever()
-    assert caught.group_contains(OSError, match="the handler's own", depth=1)
+        finally:
+            log.append("child")
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_child)
+            await asyncio.sleep(1000)
+
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert log == ["child"]
+    assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
-async def test_4_5_1_a_handler_set_on_the_loop_wins():
-    came = trio.Event()
+async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
+    autojump_clock,
+):
+    """Asyncio cancels the tasks, and they their Trio nurseries: not now one first, now the other."""
+    ended = []
 
-    async with open_loop() as loop:
-        loop.set_exception_handler(lambda loop, context: came.set())
-        loop.call_soon(crash)
-        with trio.fail_after(5):
-            await came.wait()
+    async def trio_child():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(trio.current_time())
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_child)
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                assert asyncio.current_task().cancelling() == 1
+                await asyncio.sleep(1)
+
+    async with open_asyncio_nursery() as nursery:
+        for _ in range(20):
+            await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert ended == [2] * 20
 
 
-async def test_4_5_1_a_context_without_an_exception_is_logged(caplog):
-    trio_bridge.current_loop().call_exception_handler({"message": "a mere message"})
-    assert [record.message for record in caplog.records] == ["a mere message"]
+@pytest.mark.bridge(cancel_warn_after=2, redeliver_cancel_after=3)
+async def test_4_2_row_2_a_task_that_does_not_end_is_named_and_cancelled_again(autojump_clock):
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.sleep(1000)
+                return
+            except asyncio.CancelledError:
+                if trio.current_time() > 3:
+                    return
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with open_asyncio_nursery() as nursery:
+            await trio2aio(by_create_task)(stubborn)
+            await trio2aio(asyncio.sleep)(0)
+            nursery.cancel_scope.cancel()
+    (warning,) = caught
+    message = str(warning.message)
+    assert "was cancelled by the asyncio nursery that owns it 2 s ago" in message
+    assert "in stubborn" in message
+    assert "await asyncio.sleep(1000)" in message
 
 
-async def test_4_5_1_the_bodys_own_error_is_in_the_group_too():
+@pytest.mark.bridge(cancel_warn_after=2)
+async def test_4_2_row_2_a_loop_that_cannot_close_says_what_it_waits_for(autojump_clock):
+    async def stubborn():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(3)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with open_loop(cancel_warn_after=2) as loop:
+            loop.create_task(stubborn())
+            await trio2aio(asyncio.sleep)(0)
+    (warning,) = caught
+    assert "was cancelled as its loop is closing 2 s ago" in str(warning.message)
+    assert "in stubborn" in str(warning.message)
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["first of all", "last of all"])
+async def test_4_5_2_a_failing_task_is_found_when_the_nursery_only_waits_for_it(
+    later, autojump_clock
+):
+    worker = Worker()
+
+    @trio2aio
+    async def starts():
+        for work in (worker, fail) if later else (fail, worker):
+            asyncio.create_task(work(1) if work is fail else work())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery():
+                await starts()
+    finally:
+        gc.enable()
+    assert trio.current_time() == 1.01
+    assert worker.log == ["worker cleans up", "worker ended"]
+
+
+async def test_4_5_2_the_bodys_error_cancels_the_tasks(autojump_clock):
+    worker = Worker()
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_loop() as loop:
-            loop.call_soon(crash)
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(worker)
+            await trio.sleep(1)
+            raise ExpectedError("body")
+    assert [str(exc) for exc in caught.value.exceptions] == ["body"]
+    assert worker.log == ["worker cleans up", "worker ended"]
+
+
+async def test_all_errors_are_in_one_group_each_once(autojump_clock):
+    async def fails_in_cleanup():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            raise OSError("task's cleanup")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(fail)
+            await trio2aio(by_create_task)(fails_in_cleanup)
             try:
                 await trio.sleep_forever()
             finally:
-                raise OSError("body")
-    assert [str(exc) for exc in caught.value.exceptions] == ["body", "crash"]
+                raise ValueError("body")
+    assert sorted(type(exc).__name__ for exc in caught.value.exceptions) == [
+        *("ExpectedError", "OSError", "ValueError")
+    ]
 
 
-async def test_4_5_1_errors_while_the_loop_closes_leave_too():
-    async def fails_late():
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            crash()
+async def test_an_awaited_error_is_reported_by_who_awaits_it_only():
+    async def awaits():
+        with pytest.raises(ExpectedError):
+            await asyncio.create_task(fail())
+        await asyncio.gather(fail(), return_exceptions=True)
+
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(awaits)
+        await trio2aio(by_create_task)(awaits)
+
+
+async def test_an_error_that_two_tasks_have_is_in_the_group_once():
+    async def awaits(task):
+        await task
+
+    async def twice():
+        task = asyncio.create_task(fail())
+        for _ in range(2):
+            asyncio.create_task(awaits(task))
 
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_loop() as loop:
-            loop.create_task(fails_late())
-            await trio2aio(asyncio.sleep)(0)
-    assert caught.group_contains(HandlerCrashedError, depth=1)
-
-
-async def test_4_5_1_a_task_that_somebody_awaits_is_no_business_of_the_scope():
-    @trio2aio
-    async def awaits_it():
-        with pytest.raises(HandlerCrashedError):
-            await asyncio.create_task(crash_in_a_task())
-
-    await awaits_it()
-
-
-async def test_4_5_1_an_error_found_in_another_thread_leaves_at_once():
-    """The last reference to a failed task may go anywhere."""
-    with trio.fail_after(5), pytest.raises(ExceptionGroup) as caught:
-        async with open_loop() as loop:
-            tasks = [loop.create_task(crash_in_a_task())]
-            await trio2aio(asyncio.sleep)(0.01)
-            await trio.to_thread.run_sync(tasks.clear)
+        async with open_asyncio_nursery():
+            await trio2aio(twice)()
             await trio.sleep_forever()
-    assert caught.group_contains(HandlerCrashedError, depth=1)
+    assert [type(exc) for exc in caught.value.exceptions] == [ExpectedError]
 
 
-async def test_an_exit_that_the_function_raises_leaves_bare():
-    def handler(loop, context):
+async def test_an_exit_of_an_owned_task_leaves_the_loop_bare():
+    async def exits():
         raise SystemExit(3)
 
+    worker = Worker()
     with pytest.raises(SystemExit):
-        async with open_loop(on_error=handler) as loop:
-            loop.call_soon(crash)
+        async with open_loop(), open_asyncio_nursery() as nursery:
+            nursery.start_soon(worker)
+            await trio2aio(by_create_task)(exits)
             await trio.sleep_forever()
+    assert worker.log == ["worker cleans up", "worker ended"]
 
 
-async def test_an_unknown_on_error_is_refused():
-    with pytest.raises(ValueError, match="write on_error='raise'"):
-        async with open_loop(on_error="ignore"):
-            pass
+async def test_a_failed_nursery_leaves_no_garbage():
+    async def once():
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery() as nursery:
+                nursery.start_soon(fail)
+                await trio2aio(by_create_task)(fail)
+                await trio.sleep_forever()
+        return weakref.ref(nursery._owner)
+
+    await once()
+    gc.collect()
+    gc.disable()
+    try:
+        reference = await once()
+        await trio2aio(asyncio.sleep)(0)  # the loop remembers who gave it its last turn
+        # Trio's own nurseries make cycles; what is ours goes with them, and keeps no task.
+        gc.collect()
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+# ---- where it may stand
+
+
+async def test_nested_nurseries_own_what_is_started_in_them(autojump_clock):
+    log = []
+
+    async def work(name, seconds):
+        await asyncio.sleep(seconds)
+        log.append(name)
+
+    async with open_asyncio_nursery():
+        await trio2aio(by_create_task)(lambda: work("outer", 2))
+        async with open_asyncio_nursery():
+            await trio2aio(by_create_task)(lambda: work("inner", 1))
+        log.append("inner left")
+        await trio2aio(by_create_task)(lambda: work("outer again", 3))
+    assert log == ["inner", "inner left", "outer", "outer again"]
+
+
+async def test_a_failing_inner_nursery_fails_the_outer_one():
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_asyncio_nursery():
+            async with open_asyncio_nursery() as inner:
+                inner.start_soon(fail)
+    (inner_group,) = caught.value.exceptions
+    assert [type(exc) for exc in inner_group.exceptions] == [ExpectedError]
+
+
+async def test_several_in_parallel_fail_by_themselves(autojump_clock):
+    outcomes = {}
+
+    async def one(number):
+        try:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(
+                    (lambda: fail(1)) if number % 2 else lambda: asyncio.sleep(2)
+                )
+                await trio.sleep(2)
+        except* ExpectedError:
+            outcomes[number] = "failed"
+        else:
+            outcomes[number] = "ended"
+
+    async with trio.open_nursery() as nursery:
+        for number in range(6):
+            nursery.start_soon(one, number)
+    assert outcomes == {number: "failed" if number % 2 else "ended" for number in range(6)}
+
+
+async def test_inside_an_asyncio_tasks_trio_call(autojump_clock):
+    log = []
+
+    @aio2trio
+    async def trio_code():
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(asyncio.sleep, 1)
+            await trio2aio(by_create_task)(lambda: asyncio.sleep(2))
+        log.append(trio.current_time())
+
+    async def asyncio_code():
+        background = asyncio.create_task(asyncio.sleep(5))
+        await trio_code()
+        assert not background.done()
+        await background
+
+    await trio2aio(asyncio_code)()
+    assert log == [pytest.approx(2, abs=0.1)]
+
+
+async def test_as_a_manager_of_asyncio_code(autojump_clock):
+    @trio2aio
+    async def asyncio_code():
+        async with aio2trio(open_asyncio_nursery()) as nursery:
+            nursery.start_soon(asyncio.sleep, 1)
+            task = asyncio.create_task(asyncio.sleep(2))
+        assert task.done()
+        after = asyncio.create_task(asyncio.sleep(1000))  # outside again
+        with pytest.raises(ExceptionGroup) as caught:
+            async with aio2trio(open_asyncio_nursery()) as nursery:
+                asyncio.create_task(fail())
+                await asyncio.sleep(1000)
+        assert caught.group_contains(ExpectedError, depth=1)
+        assert asyncio.current_task().cancelling() == 0
+        assert not after.done()
+        after.cancel()
+
+    await asyncio_code()
+
+
+async def test_a_task_of_asyncios_own_is_not_in_the_nursery_that_it_opens(autojump_clock):
+    ended = []
+
+    async def opens():
+        async with aio2trio(open_asyncio_nursery()) as outer:
+            outer.start_soon(asyncio.sleep, 3)
+            async with aio2trio(open_asyncio_nursery()) as inner:
+                inner.start_soon(asyncio.sleep, 1)
+                asyncio.create_task(asyncio.sleep(2))
+            ended.append(trio_bridge.current_loop().time())
+        ended.append(trio_bridge.current_loop().time())
+
+    async with open_asyncio_nursery():
+        await trio2aio(by_create_task)(opens)
+    assert ended == [2, 3]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_loop_that_closes_leaves_the_nurseries_of_its_tasks_to_them(
+    open_nursery, autojump_clock
+):
+    log = []
+
+    async def opens():
+        worker = Worker(log)
+        async with aio2trio(open_nursery()) as nursery:
+            nursery.start_soon(worker if open_nursery is open_asyncio_nursery else trio2aio(worker))
+            await worker("body")
+
+    async with open_loop():
+        await trio2aio(by_create_task)(opens)
+        await trio.sleep(1)
+    assert log == ["body cleans up", "body ended", "worker cleans up", "worker ended"]
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
+async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
+    open_nursery, autojump_clock
+):
+    async def opens():
+        async with aio2trio(open_nursery()) as nursery:
+            if open_nursery is open_asyncio_nursery:
+                nursery.start_soon(fail, 1)
+            else:
+                nursery.start_soon(trio_fail)
+            await asyncio.sleep(1000)
+
+    async def trio_fail():
+        await trio.sleep(1)
+        raise ExpectedError
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                await trio.sleep(1000)
+    finally:
+        gc.enable()
+    assert caught.group_contains(ExpectedError, depth=2)
+    assert trio.current_time() == 1
+
+
+@pytest.mark.parametrize(
+    "make_loop", [asyncio.SelectorEventLoop, trio_bridge.new_event_loop], ids=["stock", "ours"]
+)
+def test_in_a_program_that_starts_from_asyncio(make_loop):
+    log = []
+
+    @aio2trio
+    async def trio_code():
+        worker = Worker(log)
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery() as nursery:
+                nursery.start_soon(worker)
+                await trio2aio(asyncio.sleep)(0.001)
+                await trio2aio(by_create_task)(fail)
+                await trio.sleep_forever()
+        assert [type(exc) for exc in caught.value.exceptions] == [ExpectedError]
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        outside = asyncio.create_task(asyncio.sleep(1000))
+        await trio_code()
+        for name in ("create_task", "default_exception_handler", "set_task_factory", "set_debug"):
+            assert name not in vars(loop)
+        assert not outside.done()
+        outside.cancel()
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(main())
+    assert log == ["worker cleans up", "worker ended"]
+
+
+def test_task_factory_and_debug_mode_work_under_the_exchanged_methods():
+    made = []
+
+    def factory(loop, coro, **options):
+        made.append(coro.__name__)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    async def work():
+        pass
+
+    async def main():
+        loop = current_loop()
+        loop.set_task_factory(factory)
+        await trio2aio(loop.create_task(work()))
+        assert loop.get_task_factory() is factory
+        loop.set_task_factory(None)
+        await trio2aio(loop.create_task(work()))
+        loop.set_debug(True)
+        task = loop.create_task(work())
+        created_at = task._source_traceback[-1]
+        assert created_at.filename == __file__
+        await trio2aio(task)
+
+    trio_bridge.run(main)
+    assert made.count("work") == 1
+
+
+# ---- misuse
+
+
+async def test_misuse_is_told_what_to_write():
+    async with open_asyncio_nursery() as nursery:
+        with pytest.raises(TypeError, match=r"nursery\.start_soon\(fail, \.\.\.\)"):
+            nursery.start_soon(fail())
+        with pytest.raises(TypeError, match="await awaitable"):
+            nursery.start_soon(3)
+        with pytest.raises(TypeError, match=r"nursery\.start\(fail, \.\.\.\)"):
+            await nursery.start(fail())
+        with pytest.raises(TypeError, match="await awaitable"):
+            await nursery.start(None)
+        with pytest.raises(AttributeError):
+            nursery.cancel()
+    with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):
+        nursery.start_soon(fail)
+    with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):
+        await nursery.start(fail)
+
+    @trio2aio
+    async def asyncio_code():
+        with pytest.raises(RuntimeError, match=r"async with aio2trio\(open_asyncio_nursery\(\)\)"):
+            async with open_asyncio_nursery():
+                pass
+
+    await asyncio_code()
+
+
+def test_without_a_loop_it_says_so():
+    async def main():
+        with pytest.raises(RuntimeError, match="no asyncio loop is open here"):
+            async with open_asyncio_nursery():
+                pass
+
+    trio.run(main)

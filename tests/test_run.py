@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
 import socket
 import threading
+import time
 import warnings
 import weakref
 
@@ -187,6 +189,11 @@ def descriptors():
     return sorted(os.listdir("/proc/self/fd"))
 
 
+def threads():
+    """Those that run, but for those that Trio keeps for its next call, and ends when it likes."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("Trio thread")}
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors by /proc")
 def test_4_4_1_a_thousand_loops_leak_nothing():
     async def one_loop():
@@ -212,12 +219,11 @@ def test_4_4_1_a_thousand_loops_leak_nothing():
             if counter == 4:
                 gc.collect()
                 descriptors_after_five = descriptors()
-                threads_after_five = threading.active_count()
+                threads_after_five = threads()
         assert trio.lowlevel.current_statistics().tasks_living == tasks_before
         gc.collect()
         assert descriptors() == descriptors_after_five
-        # There may be fewer: those of other tests' Trio, which end when they were idle for long.
-        assert threading.active_count() <= threads_after_five
+        assert threads() - threads_after_five == set()
 
     counter = 0
     loops = weakref.WeakSet()
@@ -408,58 +414,64 @@ async def test_current_loop_from_both_sides():
 # ---- fairness
 
 
-def usual(lateness):
-    """Nine of ten are no later than this, in the best of five stretches: others use the machine."""
-    stretches = [sorted(lateness[i : i + 40]) for i in range(0, 200, 40)]
-    return min(stretch[35] for stretch in stretches)
+class Ticks:
+    """A tick every 5 ms beside a task that never waits: how late is each?
+
+    Lateness is CPU time: what we spent from when the busy task found a tick due until it came. What
+    other programs take from us meanwhile is not the loop's doing.
+    """
+
+    def __init__(self):
+        self._due = time.perf_counter()
+        self._found_due = None
+        self.lateness = []
+        self.rounds = 0
+
+    async def tick(self, sleep):
+        for _ in range(200):
+            self._due += 0.005
+            self._found_due = None
+            await sleep(max(0, self._due - time.perf_counter()))
+            now = time.thread_time()
+            self.lateness.append(now - (self._found_due or now))
+
+    async def be_busy(self, checkpoint):
+        while True:
+            await checkpoint()
+            self.rounds += 1
+            if self._found_due is None and time.perf_counter() >= self._due:
+                self._found_due = time.thread_time()
+
+    def check(self):
+        assert self.rounds > 1000
+        assert sorted(self.lateness)[179] < 0.005  # nine of ten
 
 
 def test_a_trio_task_keeps_ticking_beside_a_busy_asyncio_task():
     """Beside ``while True: await sleep(0)``, a tick every 5 ms comes on time."""
-
-    async def busy():
-        while True:
-            await asyncio.sleep(0)
+    ticks = Ticks()
 
     async def main():
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio2aio(busy))
-            lateness = []
-            due = trio.current_time()
-            for _ in range(200):
-                due += 0.005
-                await trio.sleep_until(due)
-                lateness.append(trio.current_time() - due)
+            nursery.start_soon(trio2aio(ticks.be_busy), functools.partial(asyncio.sleep, 0))
+            await ticks.tick(trio.sleep)
             nursery.cancel_scope.cancel()
-        return lateness
 
-    assert usual(trio_bridge.run(main)) < 0.005
+    trio_bridge.run(main)
+    ticks.check()
 
 
 def test_an_asyncio_task_keeps_ticking_beside_a_busy_trio_task():
-    async def busy():
-        while True:
-            await trio.lowlevel.checkpoint()
-
-    @trio2aio
-    async def tick():
-        loop = asyncio.get_running_loop()
-        lateness = []
-        due = loop.time()
-        for _ in range(200):
-            due += 0.005
-            await asyncio.sleep(due - loop.time())
-            lateness.append(loop.time() - due)
-        return lateness
+    ticks = Ticks()
 
     async def main():
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(busy)
-            lateness = await tick()
+            nursery.start_soon(ticks.be_busy, trio.lowlevel.checkpoint)
+            await trio2aio(ticks.tick)(asyncio.sleep)
             nursery.cancel_scope.cancel()
-        return lateness
 
-    assert usual(trio_bridge.run(main)) < 0.005
+    trio_bridge.run(main)
+    ticks.check()
 
 
 async def test_asyncio_timers_do_not_starve_and_many_timers_fire_in_order(autojump_clock):

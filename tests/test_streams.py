@@ -35,7 +35,7 @@ MEGABYTE = 1 << 20
 
 
 async def eventually(condition):
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         while not condition():
             await trio.sleep(0.001)
 
@@ -720,7 +720,7 @@ async def test_to_transport_an_echo_protocol(stream_pair):
         assert await receive_exactly(peer, len(message)) == message
     assert protocol.data == message
     await peer.send_eof()
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         await protocol.lost.wait()
     assert protocol.calls[-2:] == ["eof", ("lost", None)]
     assert await receive_all(peer) == b""
@@ -1179,7 +1179,7 @@ async def test_to_transport_survives_code_that_cancels_every_task(turns, method,
             await asyncio.sleep(0)
 
     await cancel_every_task()
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         await protocol.lost.wait()
     assert protocol.calls.count("made") == 1
     assert len(protocol.calls) == 2

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from . import _private
 from ._engines import engine_name
-from ._guest import TrioToCome, guest_of
+from ._guest import bridge_of, guest_of
+from ._guest_context import TrioToCome
 
 
-class SelectorEventLoop(asyncio.SelectorEventLoop):
+class SelectorEventLoop(_private.RoomyLoop, asyncio.SelectorEventLoop):
     """The standard library's loop. Trio is its guest, from the first call into Trio on."""
 
     def run_forever(self) -> None:
@@ -16,15 +18,21 @@ class SelectorEventLoop(asyncio.SelectorEventLoop):
         # CPython 3.13.0 looks after it has begun to change things, and un-marks the running loop.
         if self.is_running():
             raise RuntimeError("This event loop is already running")
-        if (guest := guest_of(self)) is not None:
-            guest.resume()
-        to_come = TrioToCome(self)
+        to_come = TrioToCome(lambda: bridge_of(self))
         try:
+            if (guest := guest_of(self)) is not None:
+                guest.resume()
+            to_come.stand_in()
             super().run_forever()
+        except BaseException:
+            if (guest := guest_of(self)) is not None:
+                guest.look_again()
+            raise
         finally:
             to_come.withdraw()
             if (guest := guest_of(self)) is not None:
                 guest.suspend()
+                guest.ctrl_c.raise_it()
 
 
 def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:

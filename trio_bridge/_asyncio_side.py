@@ -105,12 +105,12 @@ class AsyncioSide:
     def call_trio(self, task: trio.lowlevel.Task | None, fn: Callable[[], T]) -> T:
         """From the asyncio side call a plain function Trio-side, with ``task`` as current task."""
         turns_task = self._trio_task  # lest a way back to asyncio in there forgets it
-        self.leave()
-        if task is None:
-            self._trio_vars.pop("task", None)
-        else:
-            self._trio_vars["task"] = task
-        try:
+        try:  # from here on, as Ctrl-C may come at any line where asyncio starts
+            self.leave()
+            if task is None:
+                self._trio_vars.pop("task", None)
+            else:
+                self._trio_vars["task"] = task
             return fn()
         finally:
             self.enter()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
 
-from . import _private
+from . import _breakpoints, _private
 
 if TYPE_CHECKING:
     import asyncio
@@ -94,7 +94,7 @@ class Bridge:
         self._process: Final = os.getpid()
         self.is_open = True
         self.is_ending = False
-        """Whether the loop's block has ended: what still waits for a next step won't get one."""
+        """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
         # long as the asyncio task has Trio managers open.
         self.hosts: Final[dict[asyncio.Task[Any], Host]] = {}
@@ -118,6 +118,7 @@ class Bridge:
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""
         by_loop[self.loop] = self
+        _breakpoints.take()
 
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
@@ -128,6 +129,7 @@ class Bridge:
         """From here on nobody crosses."""
         self.is_open = False
         del by_loop[self.loop]
+        _breakpoints.give_back()
 
     @property
     def is_inherited(self) -> bool:
@@ -146,6 +148,22 @@ class Bridge:
             or task is self.started
             or (self.starting is not None and task.get_coro() is self.starting)
         )
+
+    def is_below_adopter(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it is a guest in a Trio nursery that an asyncio task has open.
+
+        Who cancels that task cancels what is in the nursery. If he cancelled the guest too, its
+        host would take it for an error.
+        """
+        host = self.hosts.get(task)
+        trio_task = None if host is None else host.task
+        adopting = {adopter.task for adopter in self.adopters.values()}
+        while trio_task is not None:
+            if trio_task in adopting:
+                return True
+            nursery = trio_task.parent_nursery
+            trio_task = None if nursery is None else nursery.parent_task
+        return False
 
     @property
     def owner(self) -> CallNursery:

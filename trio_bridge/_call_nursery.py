@@ -39,7 +39,7 @@ class CallNursery(ABC):
         self.loop: Final = loop
         self._trio_nursery: trio.Nursery | None = None
         self._side: AsyncioSide | None = None
-        self._watch_scope: Final = trio.CancelScope()
+        self._watcher: trio.lowlevel.Task | None = None
         self._calls: Final[set[Cancellable]] = set()
         self.is_closing = False
         """Whether the block's body has ended, or its surroundings are cancelled."""
@@ -59,13 +59,19 @@ class CallNursery(ABC):
         # At once, not when this task is next run: a task that is awaited by a guest is cancelled by
         # its awaiter too, and asyncio makes one CancelledError of both only if no step is between.
         def abort(raise_cancel: object) -> Abort:
+            self._watcher = None
             if not self.is_closing:
                 self._cancel_tasks()
                 self.start_closing()
             return Abort.SUCCEEDED
 
-        with self._watch_scope, contextlib.suppress(trio.Cancelled):
-            await trio.lowlevel.wait_task_rescheduled(abort)
+        # No scope of its own, which shut() might cancel: Trio tells the tasks that stand directly
+        # in a scope first, and then the scopes inside, in any order. All calls have such a scope,
+        # so none sees the cancellation before it is shielded.
+        if self.is_open:
+            self._watcher = trio.lowlevel.current_task()
+            with contextlib.suppress(trio.Cancelled):
+                await trio.lowlevel.wait_task_rescheduled(abort)
 
     def _cancel_tasks(self) -> None:
         # Asyncio's way: one cancel(), which ends the Trio code. Before that is shielded: Trio code
@@ -99,6 +105,11 @@ class CallNursery(ABC):
         """Whether it can start Trio tasks."""
         return self._trio_nursery is not None
 
+    @property
+    def opener(self) -> trio.lowlevel.Task | None:
+        """The Trio task in which the block stands, while it is open."""
+        return None if self._trio_nursery is None else self._trio_nursery.parent_task
+
     def open(self, trio_nursery: trio.Nursery, side: AsyncioSide) -> None:
         """Run Trio calls in this Trio nursery."""
         self._trio_nursery = trio_nursery
@@ -108,8 +119,10 @@ class CallNursery(ABC):
     def shut(self) -> None:
         """Nothing is left here, and nothing may start."""
         self.is_closing = True
-        self._watch_scope.cancel()
         self._trio_nursery = None
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            trio.lowlevel.reschedule(watcher)
 
     def start_closing(self) -> None:
         """From now on asyncio's tasks clean up: their Trio calls are shielded from outside."""

@@ -14,10 +14,11 @@ the loop is closed. Between two runs of the loop it stands still, and nothing in
    Trio, if the loop is of the bridge's own. Between two runs of a loop of
    the bridge's own they may not, so that ``trio.run`` and other loops can use the thread; other
    loops don't say when they stop, so there Trio keeps the thread until the loop is closed.
-5. Ctrl-C in asyncio code is asyncio's: a handler that Trio installs gets it in a tick only. What
-   Trio makes of it there leaves ``run_forever``.
+5. Ctrl-C in asyncio code is asyncio's (:mod:`._guest_ctrl_c`). What Trio makes of one that comes
+   in a tick leaves ``run_forever``.
 6. Closing the loop ends Trio first: all its tasks are cancelled, and the loop runs until they have
-   cleaned up. Their errors go to the loop's exception handler.
+   cleaned up. Their errors go to the loop's exception handler. Ctrl-C leaves ``close()`` when the
+   loop is closed; a second one doesn't wait for that.
 
 ``docs/architecture.md`` has the two other ways that were measured: ``trio.run`` suspended in a
 greenlet, and the guest mode with its thread.
@@ -29,10 +30,11 @@ import asyncio
 import contextlib
 import math
 import os
-import signal
 import sys
 import threading
 from contextvars import Context
+from threading import get_ident
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import outcome
@@ -42,20 +44,26 @@ from sniffio import thread_local as sniffio_thread_local
 from . import _private
 from ._asyncio_side import AsyncioSide
 from ._bridge import Bridge, below, by_loop
+from ._exits import bare_exit
+from ._guest_context import RunContext, TrioToCome
+from ._guest_ctrl_c import CtrlC, runs_trio, uninterrupted
 from ._guest_nursery import GuestNursery
 from ._loop_clock import LoopClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
 T = TypeVar("T")
 
 _inherited: Final[list[object]] = []
 """Trio runs of the parent process's, kept for ever."""
 
-# So many ticks follow each other while there is work; then asyncio has its turn.
+# So many ticks, or ticks for so long, follow each other while there is work; then asyncio has its
+# turn. A tick steps all tasks that can run, and can't be cut short: asyncio waits for half a
+# millisecond, or for one tick if that is longer. The count is for a loop of virtual time, where
+# schedules must not depend on the machine's speed.
 _TICKS_PER_CALLBACK: Final = 8
+_SECONDS_PER_CALLBACK: Final = 0.0005
 
 
 def call_between_runs(fn: Callable[[], T]) -> T:
@@ -102,10 +110,12 @@ class TrioGuest:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)
+        self._budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
         self._owner: Final = GuestNursery(loop, self.call_for_tick)
         self._context: Final = Context()
+        self.ctrl_c: Final = CtrlC(loop, self.look_again)
         self._tick: Callable[[], object] | None = None
-        self._is_ticking = False
+        self._ticks_to_come: asyncio.Handle | None = None
         self._is_waiting = False
         """Whether Trio is parked, and nobody has called for a tick."""
         self._descriptor = -1
@@ -114,11 +124,11 @@ class TrioGuest:
         self._is_to_end: Final = trio.Event()
         self._outcome: outcome.Outcome[object] | None = None
         self._has_ended: asyncio.Future[None] | None = None
-        self._trio_sigint: Callable[[int, FrameType | None], object] | None = None
-        self._outer_run: dict[str, Any] = {}
+        self._ending: asyncio.Task[None] | None = None
 
     # ---- phase 1: Trio starts
 
+    @uninterrupted
     def start(self) -> Bridge:
         """Start Trio. Called on the asyncio side, in the running loop.
 
@@ -126,7 +136,9 @@ class TrioGuest:
           RuntimeError: Trio runs in this thread already, by other means.
         """
         _make_room()
-        self._side, self._run = self._start_run()
+        self.ctrl_c.prepare()
+        self._side = self._start_run()
+        self._run_context = RunContext()
         self._bridge = Bridge(
             self.loop,
             side=self._side,
@@ -137,19 +149,19 @@ class TrioGuest:
             reschedule=self._reschedule,
         )
         self._bridge.open()
-        vars(self.loop)["close"] = self._close_loop
-        self._take_ctrl_c()
+        setattr(self.loop, "close", self._close_loop)  # noqa: B010 -- mypy: a method
+        self.ctrl_c.take()
         self._open_door()
         while not self._owner.is_open:
             self._make_ticks()
         return self._bridge
 
-    def _start_run(self) -> tuple[AsyncioSide, dict[str, Any]]:
+    def _start_run(self) -> AsyncioSide:
         hooks = sys.get_asyncgen_hooks()
         library = vars(sniffio_thread_local).get("name")
-        _private.set_running_loop(None)
-        sys.set_asyncgen_hooks(None, None)  # Trio would keep asyncio's, and the loop by them
-        try:
+        try:  # Ctrl-C is not in our hands before Trio has taken it
+            _private.set_running_loop(None)
+            sys.set_asyncgen_hooks(None, None)  # Trio would keep asyncio's, and the loop by them
             trio.lowlevel.start_guest_run(
                 self._main,
                 run_sync_soon_threadsafe=self._make_ticks_threadsafe,
@@ -158,11 +170,10 @@ class TrioGuest:
                 host_uses_signal_set_wakeup_fd=True,  # its handlers run while the loop waits
                 clock=self._clock,
             )
-            side = AsyncioSide(self.loop, hooks, library=library)
+            return AsyncioSide(self.loop, hooks, library=library)
         finally:
             _private.set_running_loop(self.loop)
             sys.set_asyncgen_hooks(*hooks)
-        return side, dict(_private.trio_run_vars())
 
     def _open_door(self) -> None:
         """Wait for Trio without a thread, where that can be done."""
@@ -178,28 +189,6 @@ class TrioGuest:
                 raise
             self._descriptor = descriptor
             self._clock.door = door
-
-    def _take_ctrl_c(self) -> None:
-        """Take it from Trio, if Trio has taken it (rule 5)."""
-        handler: Any = signal.getsignal(signal.SIGINT)
-        if _is_main_thread() and _private.is_trios_sigint_handler(handler):
-            self._trio_sigint = handler
-            signal.signal(signal.SIGINT, self._on_sigint)
-
-    def _take_ctrl_c_again(self) -> None:
-        is_free = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if is_free and self._trio_sigint is not None and _is_main_thread():
-            signal.signal(signal.SIGINT, self._on_sigint)
-
-    def _give_ctrl_c_back(self) -> None:
-        if _is_main_thread() and signal.getsignal(signal.SIGINT) == self._on_sigint:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
-        if self._is_ticking and self._trio_sigint is not None:
-            self._trio_sigint(signum, frame)
-        else:
-            signal.default_int_handler(signum, frame)
 
     @trio.lowlevel.enable_ki_protection
     async def _main(self) -> None:
@@ -229,34 +218,45 @@ class TrioGuest:
         self._tick = tick
 
     def _make_ticks_threadsafe(self, tick: Callable[[], object]) -> None:
-        self.loop.call_soon_threadsafe(self._make_ticks_from, tick, context=self._context)
-
-    def _make_ticks_from(self, tick: Callable[[], object]) -> None:
         self._tick = tick
-        self._make_ticks()
+        self.loop.call_soon_threadsafe(self._make_ticks, context=self._context)
 
-    @trio.lowlevel.enable_ki_protection
+    @uninterrupted
     def _make_ticks(self) -> None:
-        self._is_ticking = True
+        if not self._bridge.is_open:
+            return  # Trio has ended, and this was one callback too many
+        self._ticks_to_come = None
         self._is_waiting = False
         self.resume()
         self._side.leave()
         try:
-            for _ in range(_TICKS_PER_CALLBACK):
-                tick, self._tick = self._tick, None
-                if tick is None:
-                    break  # Trio has ended, or waits in its thread
-                self._clock.forget_deadline()
-                tick()
-                if self._clock.next_deadline is not None and not self._has_events():
-                    break
+            self._make_batch()
         finally:
             self._side.enter()
-            self._is_ticking = False
         if self._outcome is not None:
             self._finish(self._outcome)
         elif self._tick is not None:
             self._wait_for_next()
+
+    @runs_trio
+    def _make_batch(self) -> None:
+        end = perf_counter() + self._budget
+        for _ in range(_TICKS_PER_CALLBACK):
+            tick = self._tick
+            if tick is None:
+                break  # Trio has ended, or waits in its thread, which sets the next
+            self._tick = None
+            self._clock.forget_deadline()
+            tick()
+            if self._clock.next_deadline is not None and not self._has_events():
+                break
+            if perf_counter() > end:
+                break
+
+    def _make_ticks_soon(self) -> None:
+        if self._ticks_to_come is not None:
+            self._ticks_to_come.cancel()
+        self._ticks_to_come = self.loop.call_soon(self._make_ticks, context=self._context)
 
     def _has_events(self) -> bool:
         return self._clock.door is None or self._clock.door.has_events()
@@ -265,7 +265,7 @@ class TrioGuest:
         door, when = self._clock.door, self._clock.next_deadline
         # Who is in wait_all_tasks_blocked is to go on, when asyncio has had its turn.
         if door is None or when is None or door.has_events() or door.waits_for_idle():
-            self.loop.call_soon(self._make_ticks, context=self._context)
+            self._make_ticks_soon()
             return
         # An alarm that is set for an earlier time stays: the early tick is cheaper than to move it.
         if when < self._alarm_when:
@@ -279,54 +279,64 @@ class TrioGuest:
         self._alarm_when = when
         self._alarm = self.loop.call_at(when, self._ring, context=self._context)
 
+    @uninterrupted
     def _ring(self) -> None:
         self._alarm, self._alarm_when = None, math.inf
         if self._is_waiting:
             self._make_ticks()
 
+    @uninterrupted
     def _readable(self) -> None:
         if self._is_waiting:
             assert self._clock.door is not None
             self._clock.door.poll()
             self._make_ticks()
 
+    @uninterrupted
+    def look_again(self) -> None:
+        """Make a tick soon. An exit that leaves the loop may have taken our callback with it."""
+        if not self._bridge.is_open or self._bridge.is_inherited or self.loop.is_closed():
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm, self._alarm_when = None, math.inf
+        self._make_ticks_soon()
+
+    @uninterrupted
     def call_for_tick(self) -> None:
         """Something is about to be scheduled in Trio. Saves Trio the call by its descriptor."""
+        if self._bridge.thread != get_ident():
+            self.resume()  # a loop that isn't ours goes on in another thread
         if self._is_waiting:
             assert self._clock.door is not None
             self._is_waiting = False
             self._clock.door.expect_tick(True)
-            self.loop.call_soon(self._make_ticks, context=self._context)
+            self._ticks_to_come = self.loop.call_soon(self._make_ticks, context=self._context)
 
+    @uninterrupted
     def _reschedule(self, task: trio.lowlevel.Task) -> None:
         self.call_for_tick()
         trio.lowlevel.reschedule(task)
 
     # ---- the thread's Trio run: ours while the loop runs
 
+    @uninterrupted
     def resume(self) -> None:
         """Make this Trio run the thread's."""
-        here = _private.trio_run_vars()
-        if here.get("runner") is not self._run["runner"]:
-            self._outer_run = dict(here)
-            here.clear()
-            here.update(self._run)
+        if self._run_context.take():
             self._side.use_this_thread()
-            self._bridge.thread = threading.get_ident()
-            self._take_ctrl_c_again()
+            self._bridge.thread = get_ident()
+            self.ctrl_c.take_again()
 
     def has_run(self, runner: object) -> bool:
         """Whether it is this Trio run."""
-        return self._run["runner"] is runner
+        return self._run_context.is_of(runner)
 
+    @uninterrupted
     def suspend(self) -> None:
         """Give the thread back, to the Trio run that had it before or to none."""
-        here = _private.trio_run_vars()
-        if here.get("runner") is self._run["runner"]:
-            here.clear()
-            here.update(self._outer_run)
-            self._outer_run = {}
-            self._give_ctrl_c_back()
+        if self._run_context.give_back():
+            self.ctrl_c.give_back()
 
     def call_plain(self, fn: Callable[[], T]) -> T:
         """Call a plain function of Trio's between two runs of the loop."""
@@ -335,62 +345,89 @@ class TrioGuest:
             return fn()
         finally:
             self.suspend()
+            self.ctrl_c.raise_it()
 
     # ---- phase 3: the end
 
     def _close_loop(self) -> None:
         """The loop's ``close()``."""
         loop = self.loop
+        exits: list[BaseException] = []
         if not loop.is_running():  # else it refuses
             # More than one, if what asyncio finalizes calls Trio again.
             while (guest := guest_of(loop)) is not None and not loop.is_closed():
-                guest.run_to_end()
-            vars(loop).pop("close", None)
+                guest.run_to_end(exits)
         type(loop).close(loop)
         if loop.is_closed():
+            vars(loop).pop("close", None)
             self._let_go()
+        if exits:
+            raise exits[0]
+        self.ctrl_c.raise_it()
 
     def _let_go(self) -> None:
         # What is left of Trio leads to us, in cycles. The loop is to go when its users let it go.
         self._clock.release()
-        for name in ("loop", "_bridge", "_side", "_owner", "_has_ended", "_alarm"):
+        for name in ("loop", "_bridge", "_side", "_owner", "_has_ended", "_ending", "_alarm"):
             vars(self).pop(name, None)
 
-    def run_to_end(self) -> None:
-        """End Trio, with the loop running as long as it takes."""
+    def run_to_end(self, exits: list[BaseException]) -> None:
+        """End Trio, with the loop running as long as it takes.
+
+        Args:
+          exits: gets the first exit (Ctrl-C) that leaves the loop meanwhile.
+
+        Raises:
+          BaseException: the second one.
+        """
         if self._bridge.is_inherited:
             self.suspend()
+            self.ctrl_c.end()
             self._bridge.close()  # the parent process ends it
             # As garbage, some time, Trio's run would clear the run context that others use by then.
             _inherited.append(self._tick)
             return
         if _private.get_running_loop() is None:
-            self._run_until_ended()
+            self._run_until_ended(exits)
             return
         # Another loop runs in this thread, and is closing ours.
         self.suspend()
-        thread = threading.Thread(target=self._run_until_ended)
+        thread = threading.Thread(target=self._run_until_ended, args=(exits,))
         thread.start()
         thread.join()
-        self._give_ctrl_c_back()
+        self.ctrl_c.give_back()
 
-    def _run_until_ended(self) -> None:
-        ending = self.loop.create_task(self._await_end())
-        ending.add_done_callback(lambda task: task.get_loop().stop())
-        while not ending.done():  # somebody else may have called stop() before
-            self.loop.run_forever()
-        ending.result()
+    def _run_until_ended(self, exits: list[BaseException]) -> None:
+        if self._ending is None:
+            self._ending = self.loop.create_task(self._await_end())
+        while not self._ending.done():  # somebody else may have called stop() before
+            try:
+                self._ending.add_done_callback(_stop_loop)
+                self.loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as exc:
+                self.look_again()
+                if exits:
+                    raise
+                exits.append(exc)  # Trio's tasks are being cancelled: give them the time they need
+            finally:
+                self._ending.remove_done_callback(_stop_loop)
+        self._ending.result()
 
+    @uninterrupted
     async def _await_end(self) -> None:
         self.resume()
+        self.look_again()
         await self._end_callers()
-        self._bridge.is_ending = True
+        # What asyncio's tasks have left open ends now. Not so what Trio's have: they may be in the
+        # body of a manager of asyncio's for as long as they clean up. So is_ending comes later.
+        self._owner.lets_managers_outlive_tasks = False
         self._has_ended = self.loop.create_future()
         self.call_for_tick()
         self._side.call_trio(None, self._is_to_end.set)
         while not self._has_ended.done():
             with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
                 await asyncio.wait([self._has_ended])
+        await self._end_owners()
 
     async def _end_callers(self) -> None:
         """Cancel the asyncio tasks that are in Trio code: they may need Trio to clean up."""
@@ -402,7 +439,19 @@ class TrioGuest:
             with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
                 await asyncio.wait(callers)
 
+    async def _end_owners(self) -> None:
+        """Leave what Trio's tasks have entered and not left: they are gone."""
+        owners = list(self._bridge.owners)
+        while tasks := {task for owner in owners if (task := owner.end()) and not task.done()}:
+            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
+                await asyncio.wait(tasks)
+            for task in tasks:
+                if task.done() and not task.cancelled() and (exc := task.exception()) is not None:
+                    self._report(exc)
+
+    @uninterrupted
     def _keep_outcome(self, run_outcome: outcome.Outcome[object]) -> None:
+        self.ctrl_c.forget_trio()
         self._outcome = run_outcome
 
     def _finish(self, run_outcome: outcome.Outcome[object]) -> None:
@@ -412,43 +461,26 @@ class TrioGuest:
             if self._descriptor != -1:
                 self.loop.remove_reader(self._descriptor)
                 os.close(self._descriptor)
-            self._give_ctrl_c_back()
-            _private.trio_run_vars().update(self._outer_run)
+            self._run_context.end()
             if isinstance(run_outcome, outcome.Error):
                 self._report(run_outcome.error)
         finally:
+            self._bridge.is_ending = True
             self._bridge.close()
             if self._has_ended is not None:
                 self._has_ended.set_result(None)
+            self.ctrl_c.end()  # last, as it may come at any line from here on
 
     def _report(self, error: BaseException) -> None:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        error = bare_exit(error)
+        if isinstance(error, SystemExit | KeyboardInterrupt):
             self._owner.exit(error)
         else:
             self._owner.fail(error)
 
 
-class TrioToCome:
-    """Stands for Trio in the thread's run context until a plain function of Trio's needs it.
-
-    ``aio2trio(trio.open_nursery())`` calls Trio before it calls us.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop: Final = loop
-        here = _private.trio_run_vars()
-        if "runner" not in here:
-            here["runner"] = self
-
-    def __getattr__(self, name: str) -> Any:
-        bridge_of(self._loop)
-        return getattr(_private.trio_run_vars()["runner"], name)
-
-    def withdraw(self) -> None:
-        """The loop stops."""
-        here = _private.trio_run_vars()
-        if here.get("runner") is self:
-            del here["runner"]
+def _stop_loop(task: asyncio.Task[None]) -> None:
+    task.get_loop().stop()
 
 
 def _make_room() -> None:
@@ -465,7 +497,7 @@ def _make_room() -> None:
         if guest is not None and guest.has_run(runner):
             guest.suspend()
             return
-        if bridge.is_inherited and bridge.thread == threading.get_ident():
+        if bridge.is_inherited and bridge.thread == get_ident():
             here.clear()  # os.fork() in a callback of the parent's
             return
     raise RuntimeError(
@@ -474,7 +506,3 @@ def _make_room() -> None:
         "    async with trio_bridge.open_loop():\n"
         "in the Trio code"
     )
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

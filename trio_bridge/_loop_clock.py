@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -12,11 +13,17 @@ if TYPE_CHECKING:
     from ._private import GuestDoor
 
 
+# uvloop's time is that of the beginning of its turn, which may have been a while ago.
+_LATE: Final = 60.0
+
+
 class LoopClock(trio.abc.Clock):
     """The loop's time. Without Trio's thread the loop waits, not Trio."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._time = loop.time
+        self.is_virtual: Final = abs(loop.time() - time.monotonic()) > _LATE
+        """Whether the loop's time is not the real one."""
         self.door: GuestDoor | None = None
         self.next_deadline: float | None = None
         """What Trio waits for, if it has asked since the last tick: no task can run."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import weakref
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
 
-from ._bridge import current_bridge, nearest, owning
+from ._bridge import below, current_bridge, nearest, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
-from ._crossing.errors import trim
+from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
 from ._task_nursery import TaskNursery
 from ._tracking import Tracking
@@ -163,7 +164,8 @@ class BlockNursery(TaskNursery):
         args: tuple[Any, ...],
         **options: Any,
     ) -> None:
-        owning.set(self)  # who calls start_soon may be elsewhere
+        below.set(self._bridge)  # who calls start_soon may be elsewhere
+        owning.set(self)
         try:
             await crossing_to_asyncio(async_fn)(*args, **options)
         finally:
@@ -208,15 +210,18 @@ class BlockNursery(TaskNursery):
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while self._children or self.tasks.running():
-            if self.tasks.running():
-                with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
-                    await crossing_to_asyncio(await_tasks)()
-            else:
+            if self._children:
                 await self._child_ended.park()
+                continue
+            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
+                await crossing_to_asyncio(await_tasks)()
 
     async def _await_tasks(self) -> None:
-        while running := self.tasks.running():
-            await asyncio.wait(running)
+        # One after the other, and no strong reference to those that are not its turn: a task that
+        # nobody awaits is found when it fails, if nobody holds it.
+        while references := [weakref.ref(task) for task in self.tasks.running()]:
+            for reference in references:
+                await _end_of(reference)
 
     async def _cancel_tasks_at_end(self) -> None:
         await self.cancel_tasks(self._bridge, "by the asyncio nursery that owns it")
@@ -229,6 +234,12 @@ class BlockNursery(TaskNursery):
         errors = [exc for exc in others if exc is not None and not isinstance(exc, trio.Cancelled)]
         errors += [exc for exc in self.errors if not any(exc is other for other in errors)]
         return BaseExceptionGroup("errors in an asyncio nursery", errors)
+
+
+async def _end_of(reference: weakref.ref[asyncio.Task[Any]]) -> None:
+    task = reference()
+    if task is not None and not task.done():
+        await asyncio.wait([task])
 
 
 class _TaskStatus:
@@ -277,6 +288,9 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
 class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"]):
     # A class for the reason that _run._OpenLoop is one.
 
+    def __init__(self) -> None:
+        self._opened: Final = place_of_caller()
+
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> AsyncioNursery:
         if get_running_loop() is not None:
@@ -314,14 +328,17 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         owning.set(self._outer)
         self._stop_tracking()
         leaving = nursery.what_leaves(leaving)
+        del nursery, self._nursery, self._trio_nursery
+        if leaving is None or leaving is exc:
+            return leaving is None
+        if isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "an asyncio nursery", self._opened)
+        context = leaving.__context__
         try:
-            if leaving is None:
-                return True
-            if leaving is exc:
-                return False
             raise trim(leaving)
         finally:
-            del exc, leaving, nursery, self._nursery, self._trio_nursery  # no cycles
+            leaving.__context__ = context  # not the cancellation of the body
+            del exc, leaving, context  # no cycles
 
     def _stop_tracking(self) -> None:
         tracking = self._bridge.tracking

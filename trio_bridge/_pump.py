@@ -55,7 +55,7 @@ class Pump:
 
     def __init__(self, engine: Engine, side: AsyncioSide) -> None:
         self._engine: Final = engine
-        self._loop: Final = engine.loop
+        self._loop: Final[Any] = engine.loop
         self._side: Final = side
         self._thread: Final = threading.get_ident()
         self._scope: Final = trio.CancelScope(shield=True)
@@ -74,8 +74,8 @@ class Pump:
             engine.use_clock(clock.current_time)
             self._budget = math.inf
             self._is_virtual = True
-        # Values are exchanged, never keys: the interpreter's attribute caches depend on those.
-        self._methods: Final = vars(engine.loop)
+        # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
+        # never names: the interpreter's attribute caches depend on those.
         self._call_soon: Final = engine.loop.call_soon
         self._call_at: Final = engine.loop.call_at
         self._unpark()
@@ -91,7 +91,7 @@ class Pump:
     def stop(self) -> None:
         """Give no more turns."""
         self._is_stopping = True
-        del self._methods["call_soon"], self._methods["call_at"]
+        del self._loop.call_soon, self._loop.call_at
         self._scope.cancel()
 
     # ---- turns
@@ -193,13 +193,13 @@ class Pump:
             self._set_alarm(due)
         if not self.is_parked:
             self.is_parked = True
-            self._methods["call_soon"] = self._call_soon_while_parked
-            self._methods["call_at"] = self._call_at_while_parked
+            self._loop.call_soon = self._call_soon_while_parked
+            self._loop.call_at = self._call_at_while_parked
 
     def _unpark(self) -> None:
         self.is_parked = False
-        self._methods["call_soon"] = self._call_soon
-        self._methods["call_at"] = self._call_at
+        self._loop.call_soon = self._call_soon
+        self._loop.call_at = self._call_at
 
     def _set_alarm(self, when: float) -> None:
         self._alarm_when = when

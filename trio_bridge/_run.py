@@ -23,7 +23,7 @@ from . import _private
 from ._asyncio_side import AsyncioSide
 from ._bridge import Bridge, below
 from ._crossing import crossing_to_asyncio
-from ._crossing.errors import explain, trim
+from ._crossing.errors import explain, note_scope, place_of_caller, trim
 from ._engines import make_engine
 from ._pump import Pump
 from ._task_nursery import LoopNursery
@@ -169,6 +169,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._on_error: OnError = on_error
         self._cancel_warn_after = cancel_warn_after
         self._redeliver_cancel_after = redeliver_cancel_after
+        self._opened: Final = place_of_caller()
         self._tree_signal = TreeSignal(tree_signal)
 
     @trio.lowlevel.enable_ki_protection
@@ -229,8 +230,15 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._tree_signal.remove()
         below.set(self._outer)
         leaving = _what_leaves(self._owner, body, interruption)
+        if self._owner.errors and isinstance(leaving, BaseExceptionGroup):
+            note_scope(leaving, "the block of its asyncio loop", self._opened)
         if leaving is not None and leaving is not exc:
-            raise leaving
+            context = leaving.__context__
+            try:
+                raise leaving
+            finally:
+                leaving.__context__ = context  # not the cancellation of the body
+                del leaving, context  # no cycles
 
     @trio.lowlevel.enable_ki_protection
     async def _end(self) -> None:

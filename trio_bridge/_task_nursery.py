@@ -72,13 +72,19 @@ class TaskNursery(CallNursery):
         this_task = asyncio.current_task()
         ended: set[asyncio.Task[Any]] = set()
         while remaining := self.remaining(bridge) - {this_task}:
-            for task in remaining.difference(self._cancelled):
-                task.cancel()
-                self._cancelled.add(task)
+            # Those that know come first: they may have started others, to clean up.
+            waiting = remaining.intersection(self._cancelled)
+            if not waiting:
+                waiting = remaining
+                for task in remaining:
+                    if not bridge.is_below_adopter(task):
+                        task.cancel()
+                        self._cancelled.add(task)
             ended |= remaining - bridge.hosts.keys()  # their hosts get their errors
-            with _reminders(remaining, bridge, why), contextlib.suppress(asyncio.CancelledError):
+            cancelled = waiting.intersection(self._cancelled)
+            with _reminders(cancelled, bridge, why), contextlib.suppress(asyncio.CancelledError):
                 # The error is from a task that cleans up by cancelling all tasks, ours included.
-                await asyncio.wait(remaining)
+                await asyncio.wait(waiting)
         self.tasks.report_unawaited(ended)
 
 

@@ -1,7 +1,7 @@
 """What asyncio starts on a loop, and what it would log, comes to the nursery that owns it.
 
-For that two methods of the loop are exchanged, as instance attributes: no subclass, so engines need
-not know, and it can be done on any loop.
+For that methods of the loop are exchanged, as instance attributes: no subclass, so engines need not
+know, and it can be done on any loop.
 
 1. ``create_task`` makes each task known to the nursery in whose context it was started.
 2. ``default_exception_handler`` is where asyncio would log. A handler that is set with
@@ -18,8 +18,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from . import _private
 from ._bridge import nearest, owning
+from ._task_creation import TaskCreation, started_in
 
 if TYPE_CHECKING:
     from ._task_nursery import TaskNursery
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ErrorContext: TypeAlias = dict[str, Any]
 ErrorHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, ErrorContext], object]
 OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
+
+_HANDLER: Final = "default_exception_handler"
 
 # Errors that whoever connects to a server can cause. asyncio itself speaks of them in debug mode
 # only.
@@ -59,8 +61,8 @@ class Tracking:
         self._log: Final = loop.default_exception_handler
         self.users = 0
         """For who has no root: how many nurseries need it."""
-        vars(loop)["create_task"] = _creating_owned_tasks(loop, root)
-        vars(loop)["default_exception_handler"] = self.handle
+        self._creation: Final = TaskCreation(loop, root)
+        self._exchange_handler(self.handle)
 
     @property
     def is_for_nurseries_only(self) -> bool:
@@ -94,10 +96,9 @@ class Tracking:
 
     def close(self) -> None:
         """Let go of the loop: what fails after this (garbage, at most) is logged."""
-        methods = vars(self._loop)
-        del methods["create_task"]
+        self._creation.close()
         if self._root is None:
-            del methods["default_exception_handler"]
+            delattr(self._loop, _HANDLER)
             return
         loop = weakref.ref(self._loop)
 
@@ -106,47 +107,10 @@ class Tracking:
             if closed_loop is not None and not _has_left(context.get("exception")):
                 type(closed_loop).default_exception_handler(closed_loop, context)
 
-        methods["default_exception_handler"] = log
+        self._exchange_handler(log)
 
-
-def started_in(thing: Any) -> TaskNursery | None:
-    """The nursery in whose context a task or a callback was started."""
-    context = _private.context_of(thing)
-    nursery: TaskNursery | None = (
-        getattr(thing, _NURSERY, None) if context is None else context.get(owning)
-    )
-    return nursery
-
-
-# Before Python 3.12 a task does not tell its context.
-_NURSERY: Final = "trio_bridge_nursery"
-
-
-def _creating_owned_tasks(
-    loop: asyncio.AbstractEventLoop, root: TaskNursery | None
-) -> Callable[..., Any]:
-    """The loop's ``create_task``, which makes the task known to its nursery."""
-    create = loop.create_task
-    innermost = owning.get
-    add = None if root is None else root.tasks.add
-
-    def create_task(coro: Any, **options: Any) -> Any:
-        task = create(coro, **options)
-        try:
-            context = options.get("context")
-            nursery = innermost() if context is None else context.get(owning)
-            if nursery is None:
-                if add is not None:
-                    add(task)
-            elif (nursery := nearest(nursery, loop) or root) is not None:
-                nursery.tasks.add(task)
-                if not _private.TASKS_TELL_CONTEXT:
-                    setattr(task, _NURSERY, nursery)
-            return task
-        finally:
-            del task  # an error of an eager task leads to this frame: no cycles
-
-    return create_task
+    def _exchange_handler(self, handler: Callable[[ErrorContext], None]) -> None:
+        setattr(self._loop, _HANDLER, handler)
 
 
 def _has_left(exc: BaseException | None) -> bool:

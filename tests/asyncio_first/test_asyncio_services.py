@@ -29,6 +29,7 @@ from loop_kinds import (
     RESTARTABLE,
     STOCK,
     STOCK_WITH_TRIO,
+    TIME_LIMIT,
     leaves_nothing,
     on,
     start_trio,
@@ -82,7 +83,7 @@ def test_ctrl_c_works_after_a_handler_for_it(kind):
         if kind.has_trio:
             await start_trio()
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.sleep(10)
+        await asyncio.sleep(TIME_LIMIT)
 
     with pytest.raises(KeyboardInterrupt):
         kind.run(main)
@@ -378,6 +379,7 @@ async def test_trio_is_called_in_debug_mode(caplog):
         await trio.sleep(0.001)
         return "value"
 
+    asyncio.get_running_loop().slow_callback_duration = TIME_LIMIT
     assert await aio2trio(trio_code)() == "value"
     assert caplog.records == []
 
@@ -487,7 +489,7 @@ def fork(fn):
     if pid == 0:
         status = 1
         try:
-            signal.alarm(10)
+            signal.alarm(TIME_LIMIT)
             fn()
             status = 0
         except BaseException:
@@ -541,7 +543,7 @@ async def test_a_fork_in_trio_code_leaves_the_child_a_usable_asyncio():
 async def test_multiprocessing_with_fork_leaves_the_child_a_usable_asyncio():
     process = multiprocessing.get_context("fork").Process(target=work_in_child)
     process.start()
-    await asyncio.to_thread(process.join, 10)
+    await asyncio.to_thread(process.join, TIME_LIMIT)
     assert process.exitcode == 0
     process.close()
     assert await use_asyncio()

@@ -19,75 +19,19 @@ import pytest
 import sniffio
 import trio
 import trio.testing
-from loop_kinds import descriptors, leaves_nothing, start_trio
+from foreign_loops import LOOPS, make_loop, run, variant
+from loop_kinds import TIME_LIMIT, descriptors, leaves_nothing, start_trio
 
 import trio_bridge
-from trio_bridge import _private, aio2trio, current_loop, trio2aio
+from trio_bridge import aio2trio, current_loop, trio2aio
 from trio_bridge._bridge import by_loop
 
 assert leaves_nothing
+assert make_loop
+assert run
+assert variant
 
 word = contextvars.ContextVar("word", default="unset")
-
-LOOPS = ["stock", "uvloop", "bridge"]
-WAYS = ["door", "thread"]
-
-
-def factory(name):
-    """What makes such a loop; ``None``: asyncio's default."""
-    if name == "uvloop":
-        uvloop = pytest.importorskip("uvloop")
-        uvloop.new_event_loop().close()  # the first leaves libuv's own descriptors
-        return uvloop.new_event_loop
-    return trio_bridge.new_event_loop if name == "bridge" else None
-
-
-class NoDoor:
-    def __init__(self, tick):
-        raise AttributeError("no such door")
-
-
-@pytest.fixture(params=[(loop, way) for loop in LOOPS for way in WAYS], ids="-".join)
-def variant(request, monkeypatch):
-    """Which loop, and how Trio's I/O is waited for."""
-    loop, way = request.param
-    factory(loop)
-    if way == "thread":
-        monkeypatch.setattr(_private, "GuestDoor", NoDoor)
-    return loop
-
-
-@pytest.fixture
-def make_loop(variant, leaves_nothing):
-    """Make a loop of this variant, which is closed after the test at the latest."""
-    made = []
-
-    def make_loop():
-        made.append((factory(variant) or asyncio.new_event_loop)())
-        return made[-1]
-
-    yield make_loop
-    for loop in made:
-        loop.close()
-
-
-@pytest.fixture
-def run(variant, leaves_nothing):
-    """``asyncio.run``, with the loop of this variant. Nothing is left after it."""
-    make_loop = factory(variant)
-
-    def run(async_fn, *args, debug=None):
-        async def main():
-            async with asyncio.timeout(5):
-                return await async_fn(*args)
-
-        if make_loop is None:
-            return asyncio.run(main(), debug=debug)
-        with asyncio.Runner(loop_factory=make_loop, debug=debug) as runner:
-            return runner.run(main())
-
-    return run
-
 
 # ---- calls
 
@@ -248,12 +192,20 @@ def test_4_7_2_task_cancel_ends_the_trio_code_first(run):
     run(main)
 
 
+async def expire(timeout, waits):
+    """Have the timeout expire when the Trio code waits, however long it took until then."""
+    await waits.started.wait()
+    timeout.reschedule(asyncio.get_running_loop().time() + 0.001)
+
+
 def test_asyncio_timeout_ends_the_trio_code_first(run):
     async def main():
         waits = TrioWaits()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.005):
+            async with asyncio.timeout(3600) as timeout:
+                expiring = asyncio.create_task(expire(timeout, waits))
                 await aio2trio(waits)()
+        await expiring
         assert waits.ends == ["cleaned up"]
         assert asyncio.current_task().cancelling() == 0
 
@@ -315,7 +267,9 @@ def test_a_call_cancelled_before_it_starts_does_not_run(run):
 def test_4_7_2_move_on_after_cancels_the_asyncio_code(run):
     ends = []
 
-    async def asyncio_code():
+    async def asyncio_code(scope):
+        # Not before it is here, however long that took.
+        scope.deadline = asyncio.get_running_loop().time() + 0.001
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -324,8 +278,8 @@ def test_4_7_2_move_on_after_cancels_the_asyncio_code(run):
             raise
 
     async def trio_code():
-        with trio.move_on_after(0.005) as scope:
-            await trio2aio(asyncio_code)()
+        with trio.move_on_after(3600) as scope:
+            await trio2aio(asyncio_code)(scope)
         return scope.cancelled_caught
 
     async def main():
@@ -483,9 +437,10 @@ def test_asyncio_timeout_around_a_nursery_cancels_its_children(run):
         await start_trio()
         waits = TrioWaits()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(3600) as timeout:
                 async with aio2trio(trio.open_nursery()) as nursery:
                     aio2trio(nursery.start_soon)(waits)
+                    await expire(timeout, waits)
                     await asyncio.Event().wait()
         assert waits.ends == ["cleaned up"]
         assert asyncio.current_task().cancelling() == 0
@@ -737,14 +692,13 @@ def test_neither_side_starves_the_other(run):
             aio2trio(spin)(trio.lowlevel.checkpoint, "trio", done),
             spin(lambda: asyncio.sleep(0), "asyncio", done),
         )
-        for _ in range(5):
+        while min(counts.values()) <= 5:
             await asyncio.sleep(0.001)
             await aio2trio(trio.sleep)(0.001)
         done.append(True)
         await spinning
 
     run(main)
-    assert min(counts.values()) > 5
 
 
 def test_timers_of_both_sides_ring_in_order(run):
@@ -754,22 +708,24 @@ def test_timers_of_both_sides_ring_in_order(run):
         await sleep(seconds)
         rung.append(name)
 
-    async def main():
+    async def main(pause):
         await start_trio()
         trio_ring = aio2trio(ring)
         await asyncio.gather(
-            trio_ring(trio.sleep, 4, 0.04),
-            ring(asyncio.sleep, 3, 0.03),
-            trio_ring(trio.sleep, 2, 0.02),
-            ring(asyncio.sleep, 1, 0.01),
+            trio_ring(trio.sleep, 4, 4 * pause),
+            ring(asyncio.sleep, 3, 3 * pause),
+            trio_ring(trio.sleep, 2, 2 * pause),
+            ring(asyncio.sleep, 1, pause),
         )
 
-    run(main)
-    if _private.GuestDoor is NoDoor:  # a thread's turn may come late on a busy machine
-        assert [name for name in rung if name % 2] == [1, 3]
-        assert [name for name in rung if not name % 2] == [2, 4]
-    else:
-        assert rung == [1, 2, 3, 4]
+    # A busy machine that stops us for as long as a pause makes two of them due at once, and then
+    # their order is nobody's promise: so the pause may have to be longer.
+    for pause in (0.01, 0.03, 0.1, 0.3, 1):
+        rung.clear()
+        run(main, pause)
+        if rung == [1, 2, 3, 4]:
+            break
+    assert rung == [1, 2, 3, 4]
 
 
 def test_a_deadline_that_is_moved_nearer_is_kept(run):
@@ -996,6 +952,7 @@ def test_debug_mode(run, caplog):
         return await trio2aio(asyncio.sleep)(0.001, "value")
 
     async def main():
+        asyncio.get_running_loop().slow_callback_duration = TIME_LIMIT  # of a busy machine, too
         await start_trio()
         async with aio2trio(trio.open_nursery()) as nursery:
             aio2trio(nursery.start_soon)(trio_code)
@@ -1022,14 +979,17 @@ def test_an_idle_trio_makes_no_turns(run):
 
     async def main():
         await aio2trio(trio_code)()
-        await asyncio.sleep(0.01)
-        before = turns.count
-        for _ in range(100):
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.01)
-        return turns.count - before
+        # The ticks of the call itself may come late, of a thread even later.
+        counts = []
+        while len(counts) < 5 and 0 not in counts:
+            before = turns.count
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            counts.append(turns.count - before)
+        return counts
 
-    assert run(main) <= 1
+    assert run(main)[-1] == 0
 
 
 def test_trio_that_runs_by_other_means_is_refused(make_loop):
@@ -1050,10 +1010,12 @@ def test_trio_that_runs_by_other_means_is_refused(make_loop):
 # ---- in processes of their own: Ctrl-C, and the interpreter's exit
 
 HEAD = """
-import asyncio, gc, os, signal, sys, threading, time, trio, trio_bridge, warnings
+import asyncio, gc, logging, os, signal, sys, threading, time, trio, trio_bridge, warnings
 from trio_bridge import aio2trio, trio2aio
 
 LOOP, RUNNER, WAY = sys.argv[1:]
+# Debug mode finds callbacks slow on a machine that is busy with other things.
+logging.getLogger("asyncio").addFilter(lambda record: " took " not in record.getMessage())
 
 if WAY == "thread":
     class NoDoor:
@@ -1185,7 +1147,7 @@ def run_on(tmp_path):
                 if out == "ready\n":
                     process.send_signal(signal.SIGINT)
             try:
-                rest, err = process.communicate(timeout=15)
+                rest, err = process.communicate(timeout=TIME_LIMIT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 rest, err = process.communicate()
@@ -1288,9 +1250,15 @@ async def main():
 @pytest.mark.parametrize("loop", LOOPS)
 def test_ctrl_c_under_asyncio_run_waits_for_busy_trio_code_as_for_asyncios(run_on, loop):
     out, err = run_on(HEAD + FOR_A_WHILE + TAIL, loop, "run", "door")
-    assert out == ["ready", "was not interrupted", "trio ended", "KeyboardInterrupt"]
-    assert "Traceback" not in err  # but debug mode says that the code was slow
+    assert (out, err) == (["ready", "was not interrupted", "trio ended", "KeyboardInterrupt"], "")
 
+
+NOBODY_INTERRUPTS = """
+import trio.testing
+
+def say_when_it_waits():
+    pass
+"""
 
 NEVER_CLOSED = """
 loop = make_loop()
@@ -1305,6 +1273,9 @@ loop.run_until_complete(main())
 """
 
 CLOSED_WITH_A_CALL_PENDING = """
+def say_when_it_waits():
+    pass
+
 loop = make_loop()
 
 async def main():
@@ -1323,7 +1294,7 @@ trio.run(trio_code)
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_loop_that_is_never_closed_gives_no_traceback_at_exit(run_on, loop):
-    code = "import trio.testing\n" + HEAD + NEVER_CLOSED
+    code = HEAD + NOBODY_INTERRUPTS + NEVER_CLOSED
     out, err = run_on(code, loop, "bare", "door", interrupt=False)
     assert out == []
     assert "Traceback" not in "".join(
@@ -1333,7 +1304,7 @@ def test_a_loop_that_is_never_closed_gives_no_traceback_at_exit(run_on, loop):
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_closing_a_loop_ends_the_call_that_a_task_waits_for(run_on, loop):
-    code = "import trio.testing\n" + HEAD + CLOSED_WITH_A_CALL_PENDING
+    code = HEAD + NOBODY_INTERRUPTS + CLOSED_WITH_A_CALL_PENDING
     out, err = run_on(code, loop, "bare", "door", interrupt=False)
     assert out == ["trio cleaned up", "done"]
     assert err == ""

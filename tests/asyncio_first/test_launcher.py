@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import HANG
 
 import trio_bridge
 
@@ -41,7 +42,7 @@ def start(command, cwd, **env):
 
 def finish(process, out=""):
     try:
-        rest, err = process.communicate(timeout=20)
+        rest, err = process.communicate(timeout=HANG)
     except subprocess.TimeoutExpired:
         process.kill()
         rest, err = process.communicate()
@@ -52,7 +53,7 @@ def finish(process, out=""):
 def interrupt(process):
     """Send a SIGINT each time that the program says "waiting"."""
     out = ""
-    alarm = threading.Timer(20, process.kill)
+    alarm = threading.Timer(HANG, process.kill)
     alarm.start()
     for line in process.stdout:
         out += line
@@ -358,7 +359,7 @@ ENDINGS = {
 import asyncio, sys
 async def main():
     asyncio.get_running_loop().call_soon(sys.exit, 3)
-    await asyncio.sleep(20)
+    await asyncio.sleep(60)
 """
     + RUN_MAIN,
     "exit in Trio": """
@@ -521,14 +522,14 @@ INTERRUPTS = {
     "asyncio": """
         async def main():
             asyncio.get_running_loop().call_soon(print, "waiting")
-            await asyncio.sleep(20)
+            await asyncio.sleep(60)
         asyncio.run(main())
     """,
     "asyncio that cleans up": """
         async def main():
             asyncio.get_running_loop().call_soon(print, "waiting")
             try:
-                await asyncio.sleep(20)
+                await asyncio.sleep(60)
             finally:
                 await asyncio.sleep(0.01)
                 print("cleaned up")
@@ -537,7 +538,7 @@ INTERRUPTS = {
     "Trio": """
         async def wait():
             try:
-                await trio.sleep(20)
+                await trio.sleep(60)
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.sleep(0.01)
@@ -557,37 +558,37 @@ INTERRUPTS = {
         async def tell():
             await wait_all_tasks_blocked()
             print("waiting")
-            await trio.sleep(20)
+            await trio.sleep(60)
         async def main():
             async with aio2trio(trio.open_nursery)() as nursery:
                 nursery.start_soon(tell)
-                await asyncio.sleep(20)
+                await asyncio.sleep(60)
         asyncio.run(main())
     """,
     "a callback that blocks": """
         async def main():
             asyncio.get_running_loop().call_soon(block, asyncio.current_task())
-            await asyncio.sleep(20)
+            await asyncio.sleep(60)
         def block(main):
-            print("waiting"); until(main.cancelling); print("waiting"); time.sleep(20)
+            print("waiting"); until(main.cancelling); print("waiting"); time.sleep(60)
         asyncio.run(main())
     """,
     "a task that blocks": """
         async def main():
             main = asyncio.current_task()
-            print("waiting"); until(main.cancelling); print("waiting"); time.sleep(20)
+            print("waiting"); until(main.cancelling); print("waiting"); time.sleep(60)
         asyncio.run(main())
     """,
     "a callback under run_until_complete": """
         def block():
-            print("waiting"); time.sleep(20)
+            print("waiting"); time.sleep(60)
         loop = asyncio.new_event_loop()
         loop.call_soon(block)
         loop.run_forever()
     """,
     "a callback under run_until_complete after a Trio call": """
         def block():
-            print("waiting"); time.sleep(20)
+            print("waiting"); time.sleep(60)
         async def main():
             await aio2trio(trio.sleep)(0)
         loop = asyncio.new_event_loop()
@@ -596,7 +597,7 @@ INTERRUPTS = {
         loop.run_forever()
     """,
     "no loop": """
-        print("waiting"); time.sleep(20)
+        print("waiting"); time.sleep(60)
     """,
 }
 IMPORTS = """
@@ -626,7 +627,7 @@ def test_a_program_may_catch_the_interrupt_and_go_on(write, same):
     code = """
         async def main():
             asyncio.get_running_loop().call_soon(print, "waiting")
-            await asyncio.sleep(20)
+            await asyncio.sleep(60)
         for n in range(2):
             try:
                 asyncio.run(main())
@@ -659,7 +660,7 @@ def test_the_programs_own_signal_handler_stays(write, same):
 
 
 def get(port, path="/"):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode()
@@ -735,7 +736,7 @@ def test_a_twisted_program_on_the_asyncio_reactor_runs_unchanged(write, tmp_path
     pytest.importorskip("twisted")
     write("echo.py", TWISTED)
     with serving([*BRIDGE, "echo.py"], tmp_path) as (process, port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANG) as client:
             for word in ["hello", "again"]:
                 client.sendall(word.encode())
                 assert client.recv(100) == word.encode()

@@ -23,6 +23,7 @@ from loop_kinds import (
     OF_ONE_THREAD_AT_A_TIME,
     RESTARTABLE,
     STOCK,
+    TIME_LIMIT,
     WITH_TRIO,
     descriptors,
     leaves_nothing,
@@ -69,7 +70,7 @@ def stop_after(loop, callbacks):
         if len(seen) == callbacks:
             loop.stop()
 
-    loop.call_later(10, loop.stop)
+    loop.call_later(TIME_LIMIT, loop.stop)
     return seen, note
 
 
@@ -163,7 +164,7 @@ def test_handles_that_trio_code_schedules_see_the_running_loop(sockets):
         await trio.lowlevel.checkpoint()
         right.send(b"quack")
         os.kill(os.getpid(), signal.SIGUSR1)
-        with trio.fail_after(10):
+        with trio.fail_after(TIME_LIMIT):
             found = dict([await receive.receive() for _ in range(4)])
         loop.remove_signal_handler(signal.SIGUSR1)
         assert found == dict.fromkeys(["soon", "later", "reader", "signal"], (loop, loop))
@@ -230,7 +231,7 @@ def test_stop_from_a_thread_wakes_the_loop(loop):
     is_running = threading.Event()
 
     def stop():
-        assert is_running.wait(10)
+        assert is_running.wait(TIME_LIMIT)
         loop.call_soon_threadsafe(loop.stop)
 
     thread = threading.Thread(target=stop)
@@ -263,7 +264,7 @@ def in_thread(fn, *args):
 
     thread = threading.Thread(target=call)
     thread.start()
-    thread.join(20)
+    thread.join(TIME_LIMIT)
     assert not thread.is_alive()
     value, error = outcome.pop()
     if error is not None:
@@ -356,7 +357,7 @@ def test_two_loops_in_two_threads_at_once():
     async def main():
         await start_trio()
         for _ in range(20):
-            await asyncio.to_thread(barrier.wait, 10)
+            await asyncio.to_thread(barrier.wait, TIME_LIMIT)
             await aio2trio(trio.sleep)(0)
         return await aio2trio(current_token)()
 
@@ -574,6 +575,15 @@ class Value:
     pass
 
 
+async def are_gone(refs):
+    """Whether they go, soon: Trio may let go of them a tick later. No collector runs."""
+    for _ in range(1000):
+        if all(ref() is None for ref in refs):
+            return True
+        await asyncio.sleep(0.001)
+    return False
+
+
 @on(*ALL)
 async def test_a_future_and_its_value_are_freed_without_a_cycle():
     async def value():
@@ -594,8 +604,8 @@ async def test_a_future_and_its_value_are_freed_without_a_cycle():
         except ValueError as exc:
             refs.append(weakref.ref(exc.args[0]))
         del task, failing
-        await asyncio.sleep(0)
-        assert [ref() for ref in refs] == [None] * 4
+        assert len(refs) == 4
+        assert await are_gone(refs)
 
 
 def test_a_future_is_freed_after_run_until_complete(kind):
@@ -643,8 +653,8 @@ async def test_a_task_that_calls_trio_is_freed_without_a_cycle():
         except ValueError as exc:
             refs.append(weakref.ref(exc.args[0]))
         del task
-        await asyncio.sleep(0.001)
-        assert [ref() for ref in refs] == [None] * 4
+        assert len(refs) == 4
+        assert await are_gone(refs)
 
 
 @on(*WITH_TRIO)
@@ -658,8 +668,8 @@ async def test_a_task_that_opens_a_trio_nursery_is_freed_without_a_cycle():
         task = asyncio.create_task(open_nursery())
         refs = [weakref.ref(task), weakref.ref(await task)]
         del task
-        await asyncio.sleep(0.001)
-        assert [ref() for ref in refs] == [None] * 2
+        assert len(refs) == 2
+        assert await are_gone(refs)
 
 
 # ---- async generators
@@ -801,11 +811,11 @@ def test_generators_that_are_left_open_end_with_their_loop(kind):
 @on(*ALL)
 async def test_the_default_executors_threads_have_asyncios_names():
     loop = asyncio.get_running_loop()
-    names = {
-        (await loop.run_in_executor(None, threading.current_thread)).name,
-        (await asyncio.to_thread(threading.current_thread)).name,
-    }
-    assert names == {"asyncio_0"}
+    first = await loop.run_in_executor(None, threading.current_thread)
+    second = await asyncio.to_thread(threading.current_thread)
+    assert first.name == "asyncio_0"
+    # The first thread's result may be here before it says that it is free.
+    assert second.name in ("asyncio_0", "asyncio_1")
 
 
 # ---- misuse

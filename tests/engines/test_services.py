@@ -40,7 +40,7 @@ async def from_thread_while_parked(fn):
     results = []
 
     def call_when_parked():
-        assert is_parked.wait(10)
+        assert is_parked.wait(30)
         results.append(fn())
 
     async with trio.open_nursery() as nursery:
@@ -126,7 +126,7 @@ async def test_4_6_to_thread():
 @trio2aio
 async def test_4_6_to_thread_many_at_once():
     barrier = threading.Barrier(4)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         places = await asyncio.gather(*(asyncio.to_thread(barrier.wait) for _ in range(4)))
     assert sorted(places) == [0, 1, 2, 3]
 
@@ -152,7 +152,7 @@ async def test_4_6_run_coroutine_threadsafe():
         return 2 * int(n)
 
     def ask(n):
-        return asyncio.run_coroutine_threadsafe(double(n), loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(double(n), loop).result(timeout=30)
 
     loop = current_loop()
     assert await from_thread_while_parked(lambda: ask("21")) == 42
@@ -174,9 +174,9 @@ async def test_4_6_run_coroutine_threadsafe_can_be_cancelled_from_the_thread():
 
     def start_and_cancel():
         future = asyncio.run_coroutine_threadsafe(wait(), loop)
-        assert started.wait(10)
+        assert started.wait(30)
         assert future.cancel()
-        return was_cancelled.wait(10)
+        return was_cancelled.wait(30)
 
     loop = current_loop()
     assert await trio.to_thread.run_sync(start_and_cancel)
@@ -187,7 +187,7 @@ async def test_4_6_call_soon_threadsafe_wakes_a_parked_loop():
 
     def call():
         loop.call_soon_threadsafe(called.set)
-        return called.wait(10)
+        return called.wait(30)
 
     loop = current_loop()
     assert await from_thread_while_parked(call)
@@ -209,7 +209,7 @@ async def test_4_6_call_soon_in_trio_code_wakes_a_parked_loop():
     called = trio.Event()
     await until_parked()
     current_loop().call_soon(called.set)
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await called.wait()
 
 
@@ -236,16 +236,16 @@ async def test_4_6_timers_run_in_order_and_not_early():
         if name == "last":
             done.set()
 
-    loop.call_later(0.02, call, "last")
+    loop.call_later(1, call, "last")  # so late that the next is set before, on any machine
     await until_parked()
     loop.call_later(0.01, call, "second")  # earlier than what the parked loop waits for
     loop.call_at(start, call, "first")
     loop.call_later(0.015, call, "never").cancel()
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await done.wait()
     assert [name for name, when in calls] == ["first", "second", "last"]
     assert all(
-        when >= start + due - 0.001 for (_, when), due in zip(calls, [0, 0.01, 0.02], strict=True)
+        when >= start + due - 0.001 for (_, when), due in zip(calls, [0, 0.01, 1], strict=True)
     )
 
 
@@ -264,7 +264,7 @@ async def test_4_6_mock_clock_drives_asyncio_timers(autojump_clock):
     started = time.monotonic()
     await trio2aio(sleep)()
     assert trio.current_time() == pytest.approx(3600)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30  # and not a minute
 
 
 async def test_4_6_mock_clock_drives_asyncio_timeouts(autojump_clock):
@@ -329,7 +329,7 @@ async def test_4_6_mock_clock_is_not_moved_by_a_cancelled_timer(autojump_clock):
         may_end.set()
     idle = IdleRounds()
     trio.lowlevel.add_instrument(idle)
-    assert await trio.to_thread.run_sync(idle.enough.wait, 10)
+    assert await trio.to_thread.run_sync(idle.enough.wait, 30)
     assert trio.current_time() == 0, "nothing was due"
 
 

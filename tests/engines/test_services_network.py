@@ -346,7 +346,7 @@ async def test_4_6_add_reader_in_trio_code():
         loop.add_reader(left, readable.set)
         await trio.testing.wait_all_tasks_blocked()
         right.send(b"quack")
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             await readable.wait()
         loop.remove_reader(left)
 

@@ -196,9 +196,9 @@ async def test_4_6_signal_delivered_to_another_thread_wakes_trio():
 
     def signal_this_thread():
         # No system call of the main thread is interrupted: only the wakeup descriptor wakes it.
-        assert is_parked.wait(10)
+        assert is_parked.wait(30)
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-        return handled.wait(10)
+        return handled.wait(30)
 
     async def check():
         assert await trio.to_thread.run_sync(signal_this_thread)

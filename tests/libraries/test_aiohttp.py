@@ -9,6 +9,7 @@ import asyncio
 import gc
 import inspect
 import io
+import itertools
 import json
 import os
 import re
@@ -94,7 +95,7 @@ class Waiting:
             self.active -= 1
 
     async def until(self, *, active):
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while self.active != active:
                 await trio.sleep(0.002)
 
@@ -466,9 +467,10 @@ async def test_trios_timeout():
             await session.get(url)
         # Not one between packets, which each packet would start anew.
         lines = []
-        with trio.move_on_after(0.1) as scope:
-            async with session.get(f"{url}/stream", params={"wait": "30"}) as response:
+        with trio.move_on_after(60) as scope:
+            async with session.get(f"{url}/stream", params={"wait": "60"}) as response:
                 lines.extend([await response.content.readline() for _ in range(10)])
+                scope.deadline = trio.current_time() + 0.02
                 await response.content.readline()
         assert scope.cancelled_caught
         assert len(lines) == 10
@@ -501,7 +503,7 @@ async def test_cancelled_in_a_response_frees_the_connection(reading):
                 scope.cancel()
         assert scope.cancelled_caught
         assert response.closed
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             async with session.get(url) as response:
                 assert await response.text() == "hello you"
         assert not connector._acquired
@@ -522,7 +524,7 @@ async def test_cancelled_waiting_for_a_connection():
             nursery.cancel_scope.cancel()
         await waiting.until(active=0)
         assert waiting.requests == 1
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             async with session.get(f"{url}/hello") as response:
                 assert response.status == 200
 
@@ -532,9 +534,11 @@ async def test_cancelled_in_an_upload():
 
     async def trio_side():
         try:
-            while True:
+            for number in itertools.count():
                 yield b"x" * 1000
                 await trio.sleep(0.001)
+                if number == 10:
+                    scope.cancel()
         finally:
             ended.set()
 
@@ -543,10 +547,10 @@ async def test_cancelled_in_an_upload():
             pass
 
     async with serve(("/", swallow), ("/hello", hello)) as url, http.ClientSession() as session:
-        with trio.move_on_after(0.05) as scope:
+        with trio.CancelScope() as scope:
             await session.post(url, data=aio2trio(trio_side)())
         assert scope.cancelled_caught
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not ended.is_set():
                 gc.collect()  # aiohttp may drop the generator, and not close it
                 await trio.sleep(0.002)
@@ -605,7 +609,7 @@ def cancelled_at_each_step(request, monkeypatch):
     async def numbers(story):
         nonlocal countdown
         for number in range(1, 5000):
-            with trio.fail_after(5), trio.CancelScope() as scope:
+            with trio.fail_after(30), trio.CancelScope() as scope:
                 countdown = Countdown(scope, number)
                 if request.param == "scheduler":
                     trio.lowlevel.add_instrument(countdown)
@@ -662,7 +666,7 @@ async def test_cancelled_at_each_step(cancelled_at_each_step):
         http.ClientSession(connector=connector) as session,
     ):
         async for _ in cancelled_at_each_step(story):
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 async with session.post(url, data=b"again") as response:
                     assert await response.text() == "again"
             assert not connector._acquired
@@ -866,12 +870,12 @@ async def test_graceful_cleanup():
     async with (
         http.ClientSession() as session,
         trio.open_nursery() as nursery,
-        serve(("/", slow), ("/hello", hello), shutdown_timeout=5) as url,
+        serve(("/", slow), ("/hello", hello), shutdown_timeout=30) as url,
     ):
         async with session.get(f"{url}/hello") as response:
             assert response.status == 200
         nursery.start_soon(fetch, session, url)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await started.wait()
         nursery.start_soon(trio2aio(_set_later), release)
     assert texts == ["done"]
@@ -1008,17 +1012,17 @@ async def crawl(url, word, *, at_once, seconds):
 
 
 @pytest.mark.parametrize(
-    ("word", "seconds", "path"), [("Eureka", 10, "/47"), ("nonesuch", 0.3, None)]
+    ("word", "seconds", "path"), [("Eureka", 10, "/47"), ("nonesuch", 2, None)]
 )
 async def test_crawler(word, seconds, path):
     site = Site()
     async with serve(("/{number}", site.page), handler_cancellation=True) as url:
         started = trio.current_time()
         assert await crawl(url, word, at_once=8, seconds=seconds) == path
-        assert trio.current_time() - started < 5
+        assert trio.current_time() - started < 10
         asked = len(site.asked)
         assert site.most <= 8
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while site.active:
                 await trio.sleep(0.002)
         assert len(site.asked) == asked  # no fetch survives

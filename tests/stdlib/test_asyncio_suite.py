@@ -37,7 +37,11 @@ def runs(request):
 @pytest.mark.timeout(600)  # hung tests are the harness's to end
 @pytest.mark.parametrize("mode", MODES)  # varies faster
 @pytest.mark.parametrize("module", MODULES)
-def test_module(runs, mode, module):
+def test_module(runs, mode, module, capfd):
     report = runs.report(mode, module)
+    with capfd.disabled():
+        for test in report.results.values():
+            if test.doubt:
+                print(f"\n{test.id} ({mode}) {test.doubt}:\n{test.detail}")
     problems = runs.expected.problems(report)
     assert not problems, "\n\n".join(problems)

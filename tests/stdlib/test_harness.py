@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import PYTHONPATH
 from expected import Expected, all_entries
+from recheck import settle
 from supervisor import SUITE, Report, Result, Supervisor
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -14,7 +15,7 @@ ONE, TWO = f"{MODULE}.Sample.test_one", f"{MODULE}.Sample.test_two"
 
 @pytest.fixture(scope="module")
 def misbehaving():
-    tests = _run_sample("bridge", "Misbehaving", "BrokenFixture", limit=2)
+    tests = _run_sample("bridge", "Misbehaving", "BrokenFixture", limit=8)
     return {test_id.rpartition(".")[2]: test for test_id, test in tests.items()}
 
 
@@ -138,6 +139,43 @@ def test_guests_that_never_started_are_noticed():
     assert Expected("3.13", {}).problems(report) == [f"{MODULE}: no loop had Trio in it"]
 
 
+PASSED, FAILED = Result(ONE, "passed"), Result(ONE, "failed")
+ALTERED = Result(ONE, "passed", altered=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "stock", "has_failed", "doubt"),
+    [
+        (FAILED, FAILED, PASSED, True, ""),
+        (FAILED, FAILED, FAILED, False, "on stock asyncio too"),
+        (FAILED, PASSED, PASSED, False, "not again"),
+        (FAILED, FAILED, None, True, ""),
+        (ALTERED, ALTERED, PASSED, True, ""),
+        (ALTERED, ALTERED, ALTERED, False, "on stock asyncio too"),
+        (PASSED, FAILED, PASSED, False, ""),
+        (None, PASSED, PASSED, False, ""),
+        (None, FAILED, PASSED, True, ""),
+    ],
+)
+def test_a_failure_counts_if_it_comes_again_and_not_on_stock(
+    first, again, stock, has_failed, doubt
+):
+    reports = [_report(*filter(None, [test]), collected=[ONE]) for test in (first, again, stock)]
+    settled = settle(*reports)
+    assert bool(Expected("3.13", {}).problems(settled)) == has_failed
+    assert doubt in settled.results[ONE].doubt
+    assert bool(doubt) == bool(settled.results[ONE].doubt)
+
+
+def test_a_crash_outside_of_a_test_counts_if_it_comes_again():
+    crash = Result(f"{MODULE} (its exit)", "crashed")
+    quiet, crashed = _report(PASSED), _report(PASSED, crash)
+    for report in (quiet, crashed):
+        report.collected = [ONE, TWO]
+    assert Expected("3.13", {}).problems(settle(crashed, quiet, quiet)) == []
+    assert len(Expected("3.13", {}).problems(settle(crashed, crashed, quiet))) == 1
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_list_is_short_and_gives_reasons(python):
     entries = [entry for entry in all_entries() if python in entry.pythons]
@@ -146,7 +184,7 @@ def test_the_list_is_short_and_gives_reasons(python):
     assert {name for entry in entries for name in entry.pythons} <= set(PYTHONS)
 
 
-def _run_sample(mode, *classes, limit=20.0):
+def _run_sample(mode, *classes, limit=60.0):
     """What became of the tests of some classes of ``sample.py``."""
     supervisor = Supervisor(PYTHONPATH, limit=limit)
     reports = [supervisor.run(f"sample.{name}", mode) for name in classes]

@@ -57,9 +57,10 @@ async def test_a_generator_without_a_checkpoint_lets_other_tasks_run():
 
     async def tick():
         nonlocal ticks
-        while True:
+        while ticks < 10:
             ticks += 1
             await trio.lowlevel.checkpoint()
+        scope.cancel()
 
     @trio2aio
     async def guest():
@@ -67,13 +68,13 @@ async def test_a_generator_without_a_checkpoint_lets_other_tasks_run():
             async for _ in items:
                 await asyncio.sleep(0)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tick)
-        with trio.move_on_after(0.05) as scope:
-            await guest()
-        nursery.cancel_scope.cancel()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tick)
+            with trio.CancelScope() as scope:
+                await guest()
     assert scope.cancelled_caught
-    assert ticks > 10
+    assert ticks == 10
 
 
 def test_ctrl_c_in_a_step_of_a_trio_generator(run_script):
@@ -124,8 +125,7 @@ try:
     trio_bridge.run(main)
 except KeyboardInterrupt:
     print("KeyboardInterrupt")
-""",
-        timeout=10,
+"""
     )
     assert result.stdout == "CancelledError\nKeyboardInterrupt\n", result
 
@@ -312,9 +312,9 @@ async def test_containers_that_are_held_many_times():
     nested = [trio2aio(it)]
     for _ in range(40):
         nested = [nested, nested]
-    start = time.perf_counter()
+    start = time.process_time()
     trio2aio(keeper).keep(nested)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     inner = keeper.value
     while inner[0] is not it:
         assert inner[0] is inner[1]

@@ -514,7 +514,7 @@ async def run_story(name, story, kind, n, log):
     bridge = trio_bridge._bridge.current_bridge()
     canceller = (AtStep if kind == "a scope, at a step" else AtTurn)(n, cancel)
     error = None
-    with trio.fail_after(5) as guard:
+    with trio.fail_after(30) as guard:
         with scope:
             canceller.begin()
             try:

@@ -126,7 +126,7 @@ async def test_several_trio_tasks_may_await_one_future():
     assert results == ["value"] * 3
 
 
-async def test_a_cancelled_scope_around_a_task_cancels_the_task():
+async def test_a_cancelled_scope_around_a_task_cancels_the_task(autojump_clock):
     task = trio_bridge.current_loop().create_task(asyncio.sleep(1000))
     with trio.move_on_after(0.01) as scope:
         await trio2aio(task)

@@ -157,10 +157,10 @@ def test_a_deep_json_document_is_the_same_object(adapt, levels):
 def test_large_lists_are_decided_quickly(adapt):
     rows = [(n, "name", None, 1.5) for n in range(100_000)]
     numbers = list(range(1_000_000))
-    began = time.perf_counter()
+    began = time.process_time()
     assert adapt(numbers) is numbers
     assert adapt(rows) is rows
-    assert time.perf_counter() - began < 2  # 0.1 on a slow machine
+    assert time.process_time() - began < 2  # 0.1 on a slow machine
 
 
 @adapters

@@ -1147,7 +1147,7 @@ async def test_cancelled_before_the_owners_first_step():
         async with trio2aio(AsyncClass(ASYNCIO, [])):
             await trio.sleep_forever()
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         for _ in range(10):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(user)
@@ -1904,7 +1904,7 @@ async def test_4_3_3_trio_streams():
         (listener,) = await nursery.start(
             functools.partial(trio.serve_tcp, echo, 0, host="127.0.0.1")
         )
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             assert await guest(listener.socket.getsockname()[1]) == b"hello"
         nursery.cancel_scope.cancel()
 
@@ -1928,7 +1928,7 @@ async def test_4_3_3_trio_processes(asyncio_code):
             async with process.stdout as stdout:
                 return b"".join([chunk async for chunk in stdout])
 
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         assert await code() == b"HELLO"
 
 
@@ -1936,17 +1936,18 @@ async def test_4_3_3_a_trio_process_is_killed_with_its_nursery(asyncio_code):
     @asyncio_code
     async def code():
         async with (
-            aio2trio(trio.move_on_after(0.2)) as scope,
+            aio2trio(trio.move_on_after(60)) as scope,
             aio2trio(trio.open_nursery()) as nursery,
         ):
             process = await nursery.start(
                 functools.partial(trio.run_process, ["sleep", "60"], check=False)
             )
+            scope.deadline = -math.inf
             await asyncio.sleep(60)
         assert scope.cancelled_caught
         return process.returncode
 
-    with trio.fail_after(20):
+    with trio.fail_after(30):
         assert await code() == -15
 
 
@@ -1975,7 +1976,7 @@ async def test_4_3_3_memory_channels(asyncio_code, through):
                     await send.send(item)
         return received
 
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         assert await code() == [0, 1, 2]
 
 
@@ -2120,7 +2121,7 @@ async def test_left_out_of_order(way):
             await leave_b()
         await way.user.checkpoint()
 
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await user()
     assert log == ["enter a", "enter b", "exit b", "exit a"]
 
@@ -2148,7 +2149,7 @@ async def test_left_in_another_task(way):
             await leave()
         await way.user.checkpoint()
 
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         await user()
     assert log == ["enter a", "exit a"]
 
@@ -2418,7 +2419,7 @@ LEFT_WITH = {
 
 @pytest.mark.parametrize("where", CTRL_C)
 def test_ctrl_c_in_a_body(run_script, where):
-    result = run_script(HEAD + CTRL_C[where] + TAIL, interrupt_at="waiting", timeout=10)
+    result = run_script(HEAD + CTRL_C[where] + TAIL, interrupt_at="waiting")
     lines = result.stdout.splitlines()
     assert lines[0] == "waiting", result
     assert lines[-1] == "KeyboardInterrupt", result
@@ -2561,7 +2562,7 @@ def model(layers, cancel_at):
     return result[::-1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.sampled_from(LAYERS), st.booleans()), min_size=1, max_size=5).flatmap(
         lambda layers: st.permutations([2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13]).map(

@@ -1491,10 +1491,10 @@ async def test_asyncio_functions_as_callbacks_of_trio_objects():
         t = aio2trio(trio)
         event = asyncio.Event()
         t.lowlevel.current_trio_token().run_sync_soon(event.set)
-        await asyncio.wait_for(event.wait(), 5)
+        await asyncio.wait_for(event.wait(), 30)
         queue = asyncio.Queue()
         t.lowlevel.current_trio_token().run_sync_soon(queue.put_nowait, 5)
-        assert await asyncio.wait_for(queue.get(), 5) == 5
+        assert await asyncio.wait_for(queue.get(), 30) == 5
 
     await guest()
 
@@ -2293,7 +2293,7 @@ async def test_asyncio_as_a_library_for_trio():
 
     assert await aio.sleep(0, "value") == "value"
     assert await aio.gather(add(1, 2), add(3, 4)) == [3, 7]
-    assert await aio.wait_for(add(1, 2), 5) == 3
+    assert await aio.wait_for(add(1, 2), 30) == 3
     with pytest.raises(aio.TimeoutError):
         await aio.wait_for(aio.sleep(60), 0.001)
     task = aio.create_task(add(1, 2), name="adding")

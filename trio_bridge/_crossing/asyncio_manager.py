@@ -10,12 +10,14 @@
 4. A cancellation that comes while the manager leaves is one ``Task.cancel()``, as in any crossing.
 5. What comes out is what would come out of ``async with`` in asyncio. Where that is the
    ``CancelledError`` of rule 3, the body's own exception goes on.
-6. A manager that is never left is left by its loop, which ends with an error that names it. One
-   that is left before another that was entered later takes that one with it, with an error.
+6. A manager that is never left is left by its loop, which ends with an error that names it; or when
+   asyncio cancels its task, and the Trio task that entered it has ended. One that is left before
+   another that was entered later takes that one with it, with an error.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Coroutine
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
@@ -217,6 +219,8 @@ class AsyncioManager:
 
     def _cancel_body(self) -> None:
         self._body_scope.cancel()
+        if inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED:
+            self._owner.end()  # the Trio task has ended, and nobody will leave the manager
 
     async def _leave(self, came: BaseException | None, is_cancelled: bool) -> bool:
         exc = self._as_asyncio_sees(came, is_cancelled)

@@ -23,6 +23,7 @@ import trio
 
 from .._bridge import current_bridge, no_bridge
 from .context import carry_back
+from .errors import raise_as_it_is
 from .host import Host
 from .to_asyncio import start_guest
 
@@ -80,7 +81,7 @@ class Step:
             return self._value
         error, self._error = self._error, None
         try:
-            raise error
+            raise_as_it_is(error)
         finally:
             del error  # it leads to this frame: no cycles
 
@@ -198,7 +199,7 @@ class AsyncioOwner:
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
             else:
-                host = self._resume(self._task, step, interruption, is_thrown=is_thrown)
+                host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             else:
@@ -215,7 +216,7 @@ class AsyncioOwner:
             self._is_busy = False
             del host, step, interruption  # an error leads to this frame: no cycles
 
-    def _resume(
+    def resume(
         self,
         task: asyncio.Task[None],
         step: Step,
@@ -258,13 +259,19 @@ class AsyncioOwner:
         """Nobody will call again: take the last step, some time. From any thread."""
         if not self.has_ended:
             with contextlib.suppress(RuntimeError):  # the loop was closed at this very moment
-                self.bridge.loop.call_soon_threadsafe(self._abandon)
+                self.bridge.loop.call_soon_threadsafe(self.end)
 
     # ---- asyncio side
 
-    def _abandon(self) -> None:
+    def end(self) -> asyncio.Task[None] | None:
+        """Nobody will call again: take the last step now.
+
+        Returns:
+          The task that takes it.
+        """
         self._is_abandoned = True
         self._wake()
+        return self._task
 
     def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():

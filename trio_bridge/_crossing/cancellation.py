@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import warnings
+from contextvars import Context
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -95,9 +96,13 @@ class CancelReminder:
         self._guest: Final = guest
         self._why: Final = why
         self._timers: Final[list[asyncio.TimerHandle]] = []
+        # asyncio keeps a cancelled timer, and its context, until it is due.
+        self._context: Final = Context()
         loop = guest.get_loop()
         if warn_after is not None:
-            self._timers.append(loop.call_later(warn_after, self._warn, warn_after))
+            self._timers.append(
+                loop.call_later(warn_after, self._warn, warn_after, context=self._context)
+            )
         if redeliver_after is not None:
             self._redeliver_later(loop, redeliver_after)
 
@@ -120,4 +125,5 @@ class CancelReminder:
         self._redeliver_later(self._guest.get_loop(), seconds)
 
     def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._timers[1:] = [loop.call_later(seconds, self._redeliver, seconds)]
+        timer = loop.call_later(seconds, self._redeliver, seconds, context=self._context)
+        self._timers[1:] = [timer]

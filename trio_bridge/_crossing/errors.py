@@ -3,14 +3,24 @@
 1. Between two frames of user code there is at most one frame of the bridge's.
 2. Code of one side awaited directly on the other fails in Trio or in asyncio, with a message that
    can't know the bridge: a note says which line to write.
+3. Both hold for what is printed with the exception too: the members of a group, causes, contexts.
+4. A group that a scope of ours has made says which scope that is.
+5. On Trio's side an error keeps its context. ``raise`` puts what is being handled there in the
+   place of it: what the caller handles would hide what the callee has handled. It goes to the end
+   of the chain instead, where a plain ``await`` has it. (On asyncio's side Python does the same to
+   every error that a future throws into a task, frame after frame, and nothing can be done.)
+
+An exception that doesn't cross is never touched; of one that does, no frame but the bridge's.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import linecache
 import re
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +42,7 @@ _ASYNCIO_ON_TRIOS_SIDE: Final = (
     "'NoneType' object has no attribute 'create_future'",  # asyncio.Queue, Event, Lock
 )
 _PLUMBING: Final = frozenset({"asyncio", "trio", "outcome", "contextlib"})
+_NOT_THE_USERS: Final = _PLUMBING | {_BRIDGE}
 
 
 def readable(exc: _E) -> _E:
@@ -43,31 +54,183 @@ def readable(exc: _E) -> _E:
 def trim(exc: _E) -> _E:
     """Drop bridge frames from the traceback of ``exc``, which the caller is about to raise.
 
-    The caller's own frame, at the head, is dropped as well: raising adds it again.
+    The caller's own frame, at the head, is dropped as well: raising adds it again. What is printed
+    with ``exc`` (rule 3) is treated alike.
     """
-    kept: list[TracebackType] = []
-    may_keep = False  # whether a bridge frame may be kept before the next user frame
-    for tb in _chain(exc.__traceback__):
-        owner = _owner(tb.tb_frame)
-        if owner == _BRIDGE:
-            if may_keep:
-                kept.append(tb)
-            may_keep = False
-        else:
-            kept.append(tb)
-            may_keep = may_keep or owner not in _PLUMBING
-    head: TracebackType | None = None
-    for tb in reversed(kept):
-        head = TracebackType(head, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
-    return exc.with_traceback(head)
+    exc.__traceback__ = _shortened(exc.__traceback__)
+    if _has_others(exc):
+        for other in _others(exc):
+            whole = other.__traceback__
+            short = _shortened(whole)
+            if short is not whole:
+                other.__traceback__ = short or _last(whole)
+    return exc
 
 
 def explain(exc: BaseException) -> None:
     """Add a note to an error that comes from awaiting code of the other side directly."""
-    if isinstance(exc, BaseExceptionGroup):
-        for inner in exc.exceptions:
-            explain(inner)
+    _explain(exc)
+    if _has_others(exc):
+        for other in _others(exc):
+            _explain(other)
+
+
+# ---- rule 1: tracebacks
+
+
+def _shortened(tb: TracebackType | None) -> TracebackType | None:
+    """Without bridge frames at its head, and with one at most between two of the user's.
+
+    The very same objects, from where on there is nothing to drop. That is nearly always the first
+    frame of the user's: what is below was shortened when the exception crossed there.
+    """
+    while tb is not None and _owner(tb.tb_frame) == _BRIDGE:
+        tb = tb.tb_next
+    kept: list[TracebackType] = []
+    rest, may_keep = tb, False  # whether a bridge frame may be kept before the next user frame
+    while tb is not None:
+        owner = _owner(tb.tb_frame)
+        if owner != _BRIDGE:
+            may_keep = may_keep or owner not in _PLUMBING
+        elif may_keep:
+            may_keep = False
+        else:
+            kept += _chain(rest, tb)
+            rest = tb.tb_next
+        tb = tb.tb_next
+    for tb in reversed(kept):
+        rest = TracebackType(rest, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+    return rest
+
+
+def _last(tb: TracebackType | None) -> TracebackType | None:
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb
+
+
+# ---- rule 3: what is printed with an exception
+
+
+def _has_others(exc: BaseException) -> bool:
+    return (
+        exc.__context__ is not None
+        or exc.__cause__ is not None
+        or isinstance(exc, BaseExceptionGroup)
+    )
+
+
+def _others(exc: BaseException) -> list[BaseException]:
+    """The members of groups, the causes and contexts, however deep; each once."""
+    found, seen = [exc], {id(exc)}
+    for one in found:
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        for other in (one.__cause__, one.__context__, *members):
+            if other is not None and id(other) not in seen:
+                seen.add(id(other))
+                found.append(other)
+    return found[1:]
+
+
+# ---- rule 5: contexts
+
+
+def raise_as_it_is(exc: BaseException) -> NoReturn:
+    """Raise an exception that was raised elsewhere."""
+    context = exc.__context__
+    try:
+        raise exc
+    finally:
+        _keep_context(exc, context)
+        del exc, context  # it leads to this frame: no cycles
+
+
+def result_of(end: Result) -> Any:
+    """The result of a future: its error as it is."""
+    exc = None if end.cancelled() else end.exception()
+    context = None if exc is None else exc.__context__
+    try:
+        return end.result()
+    finally:
+        if exc is not None:
+            _keep_context(exc, context)
+        del exc, context  # it leads to this frame: no cycles
+
+
+class Result(Protocol):
+    """The part of a future's interface that is needed."""
+
+    def cancelled(self) -> bool: ...
+    def exception(self) -> BaseException | None: ...
+    def result(self) -> Any: ...
+
+
+def _keep_context(exc: BaseException, context: BaseException | None) -> None:
+    """Put the context of ``exc`` back, which was ``context`` before it was raised."""
+    handled = exc.__context__
+    if context is None or handled is None or handled is context:
         return
+    exc.__context__ = context
+    chain = [exc, *_contexts(exc)]
+    if not {id(exc) for exc in chain} & {id(exc) for exc in [handled, *_contexts(handled)]}:
+        chain[-1].__context__ = handled
+
+
+def _contexts(exc: BaseException) -> list[BaseException]:
+    found, seen = [], {id(exc)}
+    context = exc.__context__
+    while context is not None and id(context) not in seen:
+        seen.add(id(context))
+        found.append(context)
+        context = context.__context__
+    return found
+
+
+# ---- rule 4: the scope that a group has left
+
+
+class Place(NamedTuple):
+    """A line of the user's."""
+
+    filename: str
+    lineno: int
+    function: str
+
+
+def place_of_caller() -> Place | None:
+    """The line of user code that the bridge's code was called from, if there is one.
+
+    A look at a few frames, and no file is read: for each scope that is opened, whether a group
+    will leave it or not.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if _owner(frame) not in _NOT_THE_USERS:
+            return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
+
+
+def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Place | None) -> None:
+    """Add a note to a group that a scope of ours has made, and that leaves it.
+
+    Args:
+      scope: as a reader knows it: "the asyncio loop of open_loop()".
+      opened: where it was opened, from :func:`place_of_caller` then.
+    """
+    note = f"This group left {scope}"
+    if opened is not None:
+        note += f', opened here:\n  File "{opened.filename}", line {opened.lineno}'
+        note += f", in {opened.function}"
+        if line := linecache.getline(opened.filename, opened.lineno).strip():
+            note += f"\n    {line}"
+    group.add_note(note)
+
+
+# ---- rule 2: errors of use
+
+
+def _explain(exc: BaseException) -> None:
     note = _note(exc)
     if note is not None and not any(_DIRECTLY in old for old in getattr(exc, "__notes__", ())):
         exc.add_note(note)
@@ -107,7 +270,7 @@ def _used_in_user_code(exc: BaseException) -> tuple[str, str | None]:
     """The function called in the last line of user code that awaits, or enters, or iterates."""
     keyword, found = "await", None
     for tb in _chain(exc.__traceback__):
-        if _owner(tb.tb_frame) not in _PLUMBING | {_BRIDGE}:
+        if _owner(tb.tb_frame) not in _NOT_THE_USERS:
             line = linecache.getline(tb.tb_frame.f_code.co_filename, tb.tb_lineno)
             match = _USES.search(line)
             keyword, found = (match[1], match[2]) if match else ("await", None)
@@ -124,12 +287,22 @@ def _raised_in(exc: BaseException, package: str) -> bool:
     return bool(owners) and owners[-1] == package
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether it is a frame of the bridge's code."""
+    return _owner(frame) == _BRIDGE
+
+
 def _owner(frame: FrameType) -> str:
     """The top-level package that a frame's code belongs to."""
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return _package(str(frame.f_globals.get("__name__", "")))
 
 
-def _chain(tb: TracebackType | None) -> Iterator[TracebackType]:
-    while tb is not None:
+@functools.lru_cache(maxsize=1000)
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _chain(tb: TracebackType | None, end: TracebackType | None = None) -> Iterator[TracebackType]:
+    while tb is not end and tb is not None:
         yield tb
         tb = tb.tb_next

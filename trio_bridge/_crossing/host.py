@@ -15,6 +15,7 @@ from trio.lowlevel import Abort
 
 from .._private import get_running_loop
 from .cancellation import CancelReminder, convert_group, pending_interruption
+from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,9 @@ class Host:
         try:
             await self._serve()
             await self._go_to(self._home)
+            if self._interruption is None and self._end.cancelled():
+                # Perhaps Trio has cancelled what the guest waited for, and us only then.
+                self._interruption = await pending_interruption()
         finally:
             if self._reminder is not None:
                 self._reminder.stop()
@@ -219,6 +223,10 @@ class Host:
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
+        if isinstance(interruption, KeyboardInterrupt) and self._registry is self._bridge.adopters:
+            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
+            self._bridge.nursery.interrupt(call, interruption)
+            return
         if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
             self._interruption = interruption
         if call.has_outcome:
@@ -260,6 +268,7 @@ class Host:
         except (trio.Cancelled, KeyboardInterrupt) as exc:
             self._interrupted(exc)
         self._resume(self._context)
+        del self, raise_cancel  # the cancellation, and what has it as its context, lead here
         return Abort.FAILED
 
     def _interrupted(self, exc: BaseException) -> None:
@@ -326,19 +335,19 @@ class Host:
         try:
             if self.forgotten is not None:
                 self.forgotten.__context__ = None if end.cancelled() else end.exception()
-                raise self.forgotten
+                raise_as_it_is(self.forgotten)
             if interruption is None:
-                return end.result()
+                return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.
                 interruption.__context__ = None if end.cancelled() else end.exception()
-                raise interruption
+                raise_as_it_is(interruption)
             if end.cancelled():
                 raise interruption
             exc = end.exception()
             if isinstance(exc, BaseExceptionGroup):
-                raise convert_group(exc, asyncio.CancelledError, interruption)
-            return end.result()
+                raise_as_it_is(convert_group(exc, asyncio.CancelledError, interruption))
+            return result_of(end)
         finally:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None

@@ -25,7 +25,7 @@ import trio
 from .._bridge import below, current_bridge, no_bridge
 from .._private import get_running_loop
 from .context import carry_back
-from .errors import readable
+from .errors import readable, result_of
 from .host import Host
 
 if TYPE_CHECKING:
@@ -62,11 +62,17 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
             try:
                 if host is None:
                     await trio.lowlevel.cancel_shielded_checkpoint()
+                    if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
+                        await trio.lowlevel.checkpoint_if_cancelled()
                 else:
                     await host.attend()
                 if len(context) > 1:  # one is the bridge's own
                     carry_back(context)
-                value: T = guest.result() if host is None else host.result()
+                value: T
+                if host is not None:
+                    value = host.result()
+                else:
+                    value = guest.result() if sys.exception() is None else result_of(guest)
                 return value
             finally:
                 del guest, host  # an error leads to this frame, and they to the error: no cycles

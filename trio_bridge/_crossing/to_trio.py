@@ -7,6 +7,8 @@
    until the function has ended: ``CancelledError`` if it ended by that cancellation, else its value
    or error.
 4. A cancellation that comes from Trio reaches the caller as one ``Task.cancel()``.
+5. Ctrl-C and ``SystemExit`` come bare to a task that no crossing hosts, as out of asyncio's
+   ``TaskGroup``: in a group they would end the task, and not the loop's run.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 import trio
 
 from .._bridge import below, by_loop
+from .._exits import bare_exit
 from .._guest import bridge_of, call_between_runs
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
 from .context import carry_back
@@ -49,6 +53,7 @@ def crossing_to_trio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any
     return crossing
 
 
+@uninterrupted
 async def _call(
     loop: asyncio.AbstractEventLoop,
     fn: Callable[..., Awaitable[Any]],
@@ -77,6 +82,7 @@ def is_starting(bridge: Bridge, task: asyncio.Task[Any]) -> bool:
     return bridge.starting is not None and task.get_coro() is bridge.starting
 
 
+@uninterrupted
 async def outcome(call: TrioCall) -> Any:
     """Wait for a call that was handed over, as the task that made it."""
     task = call.task
@@ -124,6 +130,7 @@ def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task 
     return bridge.side.trio_task() if is_starting(bridge, task) else None
 
 
+@uninterrupted
 def hand_over(bridge: Bridge, call: TrioCall) -> None:
     """Find the Trio task that runs the call (rules 1 and 2)."""
     host = bridge.host_of(call.task)
@@ -265,9 +272,10 @@ class TrioCall(asyncio.Future[Any]):
 
     def settle(self) -> None:
         """Give the caller the outcome."""
+        is_guest = self.task in self.bridge.hosts
         self._forget_task()
         if self._error is not None:
-            self.set_exception(self._error)
+            self.set_exception(self._error if is_guest else bare_exit(self._error))
         elif self.cancel_scope.cancelled_caught:
             super().cancel(self._cancel_message)
         else:

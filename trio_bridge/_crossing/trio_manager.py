@@ -26,10 +26,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .asyncio_manager import details
 from .cancellation import convert_group, first_cancelled
 from .context import carry_back
+from .errors import raise_as_it_is
 from .host import Host
 from .to_trio import TrioCall, caller, hand_over, outcome, trio_task_of
 
@@ -254,7 +256,7 @@ class _Leave(TrioCall):
                 return passed is not None
             if leaving is passed and not isinstance(leaving, trio.Cancelled):
                 return False
-            raise leaving
+            raise_as_it_is(leaving)
         finally:
             del self, exc, passed, leaving, host, cancelled_by  # an error leads here: no cycles
 
@@ -292,6 +294,7 @@ class _Adoption:
         self.cancel_scope = trio.CancelScope()
         self._callback: Callable[[Any], object] | None = None
 
+    @uninterrupted
     def start(self) -> None:
         """Called on the asyncio side."""
         self._nursery.own(self)
@@ -319,8 +322,7 @@ class _Adoption:
         bridge = self._bridge
         if self._first_call.has_run and self.task not in bridge.open_managers:
             return True
-        may_outlive_task = self._nursery.lets_managers_outlive_tasks and not bridge.is_ending
-        return self.task.done() and not may_outlive_task
+        return self.task.done() and not self._nursery.lets_managers_outlive_tasks
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
         self._callback = fn

@@ -45,7 +45,7 @@ class _PollingSelector(selectors.DefaultSelector):
         return events
 
 
-class SelectorEventLoop(asyncio.SelectorEventLoop):
+class SelectorEventLoop(_private.RoomyLoop, asyncio.SelectorEventLoop):
     """The standard library's loop, but for signals: their wakeup descriptor stays Trio's."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
@@ -102,4 +102,4 @@ class SelectorEngine:
         return self._selector.fileno()
 
     def use_clock(self, current_time: Callable[[], float]) -> None:
-        vars(self.loop)["time"] = current_time
+        setattr(self.loop, "time", current_time)  # noqa: B010 -- mypy: a method

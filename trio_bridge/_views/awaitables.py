@@ -60,9 +60,9 @@ class AwaitableView:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         original = self.original
-        if self.side.is_own():
-            return (yield from _await(original, []).__await__())
         try:
+            if self.side.is_own():
+                return (yield from _await(original, []).__await__())
             value = yield from await_across(self.side, original)
         except BaseException as exc:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback

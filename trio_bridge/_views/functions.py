@@ -99,7 +99,7 @@ class Caller:
         return adapter
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a plain function or a class."""
+        """Call a plain function or a class. What it raises is for the caller to make readable."""
         if self._side.is_own():
             return fn(*map(self._own_arguments, args), **_mapped(self._own_arguments, kwargs))
         change = self._arguments
@@ -138,7 +138,10 @@ class Caller:
     def _plain_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self.call(fn, args, kwargs)
+            try:
+                return self.call(fn, args, kwargs)
+            except BaseException as exc:
+                raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
         return call
 

@@ -46,24 +46,25 @@ def generator_function(
         original = make(*args, **kwargs)
         steps = _OwnSteps(original) if side.is_own() else _Steps(side, original, adapt)
         try:
-            value = await steps.first()
-            while True:
-                try:
-                    sent = yield value
-                except GeneratorExit:
-                    raise
-                except BaseException as exc:
-                    value = await steps.throw(exc)
-                else:
-                    value = await steps.send(sent)
+            try:
+                value = await steps.first()
+                while True:
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        raise
+                    except BaseException as exc:
+                        value = await steps.throw(exc)
+                    else:
+                        value = await steps.send(sent)
+            finally:
+                await steps.close()
         except StopAsyncIteration:
             return
         except GeneratorExit:
             raise
         except BaseException as exc:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
-        finally:
-            await steps.close()
 
     return generate
 

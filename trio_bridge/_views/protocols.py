@@ -60,9 +60,12 @@ class _Reversible(View):
 
 def _iterate(view: View, begin: Callable[[Any], Any]) -> Iterator[Any]:
     views = view.trio_bridge_views
-    iterator = views.side.call(begin, view.trio_bridge_original)
-    while (item := views.side.call(next, iterator, _iterate)) is not _iterate:
-        yield item if views.side.is_own() else views.adapt(item)
+    try:
+        iterator = views.side.call(begin, view.trio_bridge_original)
+        while (item := views.side.call(next, iterator, _iterate)) is not _iterate:
+            yield item if views.side.is_own() else views.adapt(item)
+    except BaseException as exc:
+        raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
 
 class _Manager(View):
@@ -70,7 +73,10 @@ class _Manager(View):
 
     def __enter__(self) -> Any:
         views, original = self.trio_bridge_views, self.trio_bridge_original
-        value = views.side.enter_plainly(type(original).__enter__, original)
+        try:
+            value = views.side.enter_plainly(type(original).__enter__, original)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return self if value is original else views.adapt(value)
 
 
@@ -130,7 +136,10 @@ class _AsyncIterable(View):
 
     def __aiter__(self) -> Any:
         views, original = self.trio_bridge_views, self.trio_bridge_original
-        iterator = views.side.call(type(original).__aiter__, original)
+        try:
+            iterator = views.side.call(type(original).__aiter__, original)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         if views.side.is_own():
             return iterator
         return self if iterator is original else views.adapt(iterator)
@@ -158,18 +167,27 @@ class _AsyncIterator(View):
         aclose = getattr(self.trio_bridge_original, "aclose", nothing)
         iteration = self.trio_bridge_iteration
         side = self.trio_bridge_views.side
-        if iteration is not None and not side.is_own():
-            set_iteration(self, None)
-            await iteration.aclose(functools.partial(aclose, *args, **kwargs))
-        else:
-            await side.crossing(aclose)(*args, **kwargs)
+        try:
+            if iteration is not None and not side.is_own():
+                set_iteration(self, None)
+                await iteration.aclose(functools.partial(aclose, *args, **kwargs))
+            else:
+                await side.crossing(aclose)(*args, **kwargs)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+
+
+def _called(view: View, /, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return view.trio_bridge_views.functions.call(view.trio_bridge_original, args, kwargs)
+    except BaseException as exc:
+        raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
 
 class _Class(View):
     __slots__ = ()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.trio_bridge_views.functions.call(self.trio_bridge_original, args, kwargs)
+    __call__ = _called
 
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(unview(instance), self.trio_bridge_original)
@@ -254,9 +272,12 @@ def _forwarded(name: str) -> Callable[..., Any]:
     def method(view: View, *args: Any) -> Any:
         original, views = view.trio_bridge_original, view.trio_bridge_views
         function = getattr(original, name) if isinstance(original, type) else _bound(original, name)
-        if views.side.is_own():
-            return function(*map(views.own_argument, args))
-        value = views.side.call(function, *map(views.argument, args))
+        try:
+            if views.side.is_own():
+                return function(*map(views.own_argument, args))
+            value = views.side.call(function, *map(views.argument, args))
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return view if value is original else views.adapt(value)
 
     method.__name__ = name
@@ -273,7 +294,3 @@ def _bound(original: Any, name: str) -> Any:
 def _added_to(view: View, left: Any) -> Any:
     """A list plus a view of a list: the left operand knows no views."""
     return view.trio_bridge_views.adapt(left + view.trio_bridge_original)
-
-
-def _called(view: View, *args: Any, **kwargs: Any) -> Any:
-    return view.trio_bridge_views.functions.call(view.trio_bridge_original, args, kwargs)

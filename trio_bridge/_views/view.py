@@ -8,6 +8,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+from .._crossing.errors import readable
 from .awaitables import AwaitableView
 from .functions import original_of
 from .iterators import originals
@@ -63,7 +64,10 @@ class View(metaclass=ViewType):
         views = self.trio_bridge_views
         if name not in self.trio_bridge_runs_code and views.install(type(self), original, name):
             return getattr(self, name)
-        return views.adapt(self._get(name))
+        try:
+            return views.adapt(self._get(name))
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
     def _get(self, name: str) -> Any:
         """An attribute; on the original's side if getting it may run code of the original's."""
@@ -81,10 +85,16 @@ class View(metaclass=ViewType):
     def __setattr__(self, name: str, value: Any) -> None:
         views = self.trio_bridge_views
         value = views.own_argument(value) if views.side.is_own() else views.argument(value)
-        self._on_its_side(setattr, self.trio_bridge_original, name, value)
+        try:
+            self._on_its_side(setattr, self.trio_bridge_original, name, value)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
     def __delattr__(self, name: str) -> None:
-        self._on_its_side(delattr, self.trio_bridge_original, name)
+        try:
+            self._on_its_side(delattr, self.trio_bridge_original, name)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
     def _on_its_side(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         side = self.trio_bridge_views.side

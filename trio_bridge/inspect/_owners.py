@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._bridge import nearest
-from .._tracking import started_in
+from .._task_creation import started_in
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,0 +1,76 @@
+"""Loops that run already when Trio becomes their guest: stock, uvloop's, and our own.
+
+Each test runs with Trio's descriptor in the loop (``door``), and with Trio's thread waiting for it
+(``thread``), which is what is done where the descriptor can't be had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from loop_kinds import leaves_nothing
+
+import trio_bridge
+from trio_bridge import _private
+
+assert leaves_nothing
+
+LOOPS = ["stock", "uvloop", "bridge"]
+WAYS = ["door", "thread"]
+
+
+def factory(name):
+    """What makes such a loop; ``None``: asyncio's default."""
+    if name == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+        uvloop.new_event_loop().close()  # the first leaves libuv's own descriptors
+        return uvloop.new_event_loop
+    return trio_bridge.new_event_loop if name == "bridge" else None
+
+
+class NoDoor:
+    def __init__(self, tick):
+        raise AttributeError("no such door")
+
+
+@pytest.fixture(params=[(loop, way) for loop in LOOPS for way in WAYS], ids="-".join)
+def variant(request, monkeypatch):
+    """Which loop, and how Trio's I/O is waited for."""
+    loop, way = request.param
+    factory(loop)
+    if way == "thread":
+        monkeypatch.setattr(_private, "GuestDoor", NoDoor)
+    return loop
+
+
+@pytest.fixture
+def make_loop(variant, leaves_nothing):
+    """Make a loop of this variant, which is closed after the test at the latest."""
+    made = []
+
+    def make_loop():
+        made.append((factory(variant) or asyncio.new_event_loop)())
+        return made[-1]
+
+    yield make_loop
+    for loop in made:
+        loop.close()
+
+
+@pytest.fixture
+def run(variant, leaves_nothing):
+    """``asyncio.run``, with the loop of this variant. Nothing is left after it."""
+    make_loop = factory(variant)
+
+    def run(async_fn, *args, debug=None):
+        async def main():
+            async with asyncio.timeout(5):
+                return await async_fn(*args)
+
+        if make_loop is None:
+            return asyncio.run(main(), debug=debug)
+        with asyncio.Runner(loop_factory=make_loop, debug=debug) as runner:
+            return runner.run(main())
+
+    return run

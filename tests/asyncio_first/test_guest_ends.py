@@ -1,0 +1,169 @@
+"""The end of a guest, and its run in several threads: what is left, and what is left first."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import threading
+
+import pytest
+import trio
+import trio.testing
+from foreign_loops import make_loop, run, variant
+from loop_kinds import leaves_nothing, start_trio
+
+from trio_bridge import aio2trio, trio2aio
+from trio_bridge._private import trio_run_vars
+
+assert leaves_nothing
+assert make_loop
+assert run
+assert variant
+
+
+async def trio_code():
+    await trio.sleep(0)
+    return "value"
+
+
+def in_a_thread(fn):
+    """Call it in another thread, and give its value."""
+    values = []
+    thread = threading.Thread(target=lambda: values.append(fn()))
+    thread.start()
+    thread.join()
+    (value,) = values
+    return value
+
+
+# ---- threads
+
+
+@pytest.fixture
+def gives_ctrl_c_back():
+    """Only the main thread can, and a test closes the loop in another."""
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_loop_closed_in_another_thread_leaves_no_trio_in_the_first(make_loop, gives_ctrl_c_back):
+    loop = make_loop()
+    loop.run_until_complete(start_trio())
+    in_a_thread(loop.close)
+    assert "runner" not in trio_run_vars()
+    assert trio.run(trio_code) == "value"
+
+
+def test_a_loop_that_goes_on_in_another_thread_takes_trio_with_it(make_loop, gives_ctrl_c_back):
+    loop = make_loop()
+    loop.run_until_complete(start_trio())
+    assert in_a_thread(lambda: loop.run_until_complete(aio2trio(trio_code)())) == "value"
+    assert "runner" not in trio_run_vars()
+    assert trio.run(trio_code) == "value"
+    assert loop.run_until_complete(aio2trio(trio_code)()) == "value"
+    loop.close()
+    assert "runner" not in trio_run_vars()
+
+
+def test_ctrl_c_is_the_next_guests_when_the_last_was_closed_in_another_thread(
+    make_loop, gives_ctrl_c_back
+):
+    first = make_loop()
+    first.run_until_complete(start_trio())
+    in_a_thread(first.close)
+
+    async def interrupted():
+        signal.raise_signal(signal.SIGINT)
+
+    second = make_loop()
+    with pytest.raises(KeyboardInterrupt):
+        second.run_until_complete(aio2trio(interrupted)())
+    second.close()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- managers of asyncio's around Trio bodies
+
+
+class Manager:
+    """Takes notes, and knows the task that it lives in."""
+
+    def __init__(self, notes):
+        self.notes = notes
+
+    async def __aenter__(self):
+        self.task = asyncio.current_task()
+        return self
+
+    async def __aexit__(self, *exc_info):
+        await asyncio.sleep(0)
+        self.notes.append("manager left")
+
+
+def test_a_manager_is_left_after_a_shielded_body_when_the_loop_is_closed(make_loop):
+    notes = []
+
+    async def child():
+        async with trio2aio(Manager(notes)) as manager:
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    trio2aio(manager.task.cancel)()
+                    await trio2aio(asyncio.sleep)(0.001)
+                    await trio.sleep(0.001)
+                notes.append("body ended")
+
+    async def main():
+        await start_trio()
+        nursery = await aio2trio(trio.open_nursery()).__aenter__()
+        aio2trio(nursery.start_soon)(child)
+        await aio2trio(trio.testing.wait_all_tasks_blocked)()
+
+    loop = make_loop()
+    errors = []
+    loop.set_exception_handler(lambda loop, context: errors.append(repr(context["exception"])))
+    loop.run_until_complete(main())
+    loop.close()
+    assert notes == ["body ended", "manager left"]
+    (error,) = errors
+    assert "open_nursery" in error or "NurseryManager" in error
+    assert "trio2aio" not in error
+
+
+async def forget(notes):
+    await trio2aio(Manager(notes)).__aenter__()
+
+
+async def let_a_trio_task_forget(notes):
+    await start_trio()
+    async with aio2trio(trio.open_nursery()) as nursery:
+        aio2trio(nursery.start_soon)(forget, notes)
+
+
+def test_a_manager_that_a_trio_task_forgets_is_left_when_the_loop_is_closed(make_loop):
+    notes, errors = [], []
+    loop = make_loop()
+    loop.set_exception_handler(lambda loop, context: errors.append(repr(context["exception"])))
+    loop.run_until_complete(let_a_trio_task_forget(notes))
+    loop.close()
+    gc.collect()
+    assert notes == ["manager left"]
+    (error,) = errors
+    assert "was entered and not left" in error
+
+
+def test_a_manager_that_a_trio_task_forgets_does_not_keep_asyncio_run_from_ending(run):
+    notes, errors = [], []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: errors.append(repr(context["exception"]))
+        )
+        await let_a_trio_task_forget(notes)
+
+    run(main)
+    assert notes == ["manager left"]
+    (error,) = errors
+    assert "was entered and not left" in error
