@@ -215,7 +215,7 @@ PAIRS: Final = {
     "echo, 1 connection": (on_stock, echo_1, on_bridge, echo_1, None),
     "sleep(0)": (on_stock, sleep_0, on_bridge, sleep_0, None),
     "call_soon chain": (on_stock, call_soon, on_bridge, call_soon, None),
-    "task spawning": (on_stock, spawn, on_bridge, spawn, None),
+    "task spawning": (on_stock, spawn, on_bridge, spawn, 1.15),
     "timeouts": (on_stock, timeouts, on_bridge, timeouts, None),
     "asyncio first: echo, 100": (on_stock, echo_100, asyncio_first, echo_100, 1.15),
     "asyncio first: sleep(0)": (on_stock, sleep_0, asyncio_first, sleep_0, 1.15),

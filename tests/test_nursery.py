@@ -462,7 +462,7 @@ async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump
 async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
     autojump_clock,
 ):
-    """Asyncio cancels the tasks, and they their Trio nurseries: not now one first, now the other."""
+    """Asyncio cancels the tasks, and they their Trio nurseries: not in any order."""
     ended = []
 
     async def trio_child():
@@ -596,6 +596,30 @@ async def test_an_awaited_error_is_reported_by_who_awaits_it_only():
     async with open_asyncio_nursery() as nursery:
         nursery.start_soon(awaits)
         await trio2aio(by_create_task)(awaits)
+
+
+async def test_no_error_is_lost_of_tasks_that_end_one_right_after_the_other(autojump_clock):
+    async def opens(has_left):
+        async with aio2trio(trio.open_nursery()):
+            await asyncio.sleep(1)
+        has_left.set()
+        raise ExpectedError("first")
+
+    async def follows(has_left):
+        await has_left.wait()
+        raise ExpectedError("second")
+
+    @trio2aio
+    async def starts():
+        has_left = asyncio.Event()
+        asyncio.create_task(opens(has_left))
+        asyncio.create_task(follows(has_left))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_asyncio_nursery():
+            await starts()
+            await trio.sleep_forever()
+    assert sorted(str(exc) for exc in caught.value.exceptions) == ["first", "second"]
 
 
 async def test_an_error_that_two_tasks_have_is_in_the_group_once():

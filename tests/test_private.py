@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 import threading
 import time
@@ -11,7 +12,8 @@ import pytest
 import trio
 import trio.testing
 
-from trio_bridge import _private
+import trio_bridge
+from trio_bridge import _private, current_loop, open_asyncio_nursery, trio2aio
 
 
 @pytest.fixture
@@ -215,3 +217,53 @@ def test_the_code_of_a_turn_is_on_the_stack_of_a_callback(loop):
     _private.run_once(loop)()
     assert callback.__code__ in codes
     assert _private.turn_code(asyncio.BaseEventLoop) in codes
+
+
+async def test_a_loop_keeps_its_attributes_in_itself():
+    """What :class:`RoomyLoop` is for; see there. The stock loop alone comes near the limit."""
+    async with open_asyncio_nursery():
+        loop = current_loop()
+        exchanged = {"call_soon", "call_at", "create_task", "default_exception_handler"}
+        assert exchanged <= set(vars(loop))
+        assert len(vars(loop)) <= 29
+
+
+def test_what_is_rarely_used_of_a_loop_is_where_the_stock_loop_looks_for_it():
+    loop = trio_bridge.new_event_loop()
+    try:
+        loop.set_exception_handler(print)
+        assert loop._exception_handler is print
+        assert loop.get_exception_handler() is print
+        assert "_exception_handler" not in vars(loop)
+        with pytest.raises(AttributeError, match="settings_change"):
+            loop.settings_change  # noqa: B018
+    finally:
+        loop.close()
+
+
+async def test_what_tells_of_unretrieved_errors_and_of_sources():
+    @trio2aio
+    async def asyncio_code():
+        async def fails():
+            raise ValueError
+
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        task = asyncio.Task(fails(), loop=loop)
+        loop.set_debug(False)
+        await asyncio.wait([task])
+        assert _private.is_unretrieved(task)
+        assert task._source_traceback[-1].filename == __file__
+        _private.forget_source_frames(task, __file__)
+        assert task._source_traceback[-1].filename != __file__
+        task.exception()
+        assert not _private.is_unretrieved(task)
+        handle = loop.call_soon(int)
+        var = contextvars.ContextVar("var")
+        var.set(1)
+        assert var not in _private.context_of(handle)
+        assert _private.context_of(loop.call_soon(int))[var] == 1
+        if _private.TASKS_TELL_CONTEXT:
+            assert _private.context_of(asyncio.current_task())[var] == 1
+
+    await asyncio_code()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from . import _private
 from ._engines import engine_name
 from ._guest import bridge_of, guest_of
 from ._guest_context import TrioToCome
 
+if TYPE_CHECKING:
+    import asyncio
 
-class SelectorEventLoop(_private.RoomyLoop, asyncio.SelectorEventLoop):
+
+class SelectorEventLoop(_private.RoomyLoop):
     """The standard library's loop. Trio is its guest, from the first call into Trio on."""
 
     def run_forever(self) -> None:

@@ -98,7 +98,9 @@ class CallNursery(ABC):
     @property
     def callers(self) -> set[asyncio.Task[Any]]:
         """The asyncio tasks that are in Trio code of this nursery."""
-        return {call.task for call in self._calls}
+        # Not those that have ended since, and whose Trio task is not there yet: cancel() would make
+        # asyncio forget that nobody has retrieved their error.
+        return {call.task for call in self._calls if not call.task.done()}
 
     @property
     def is_open(self) -> bool:

@@ -303,7 +303,7 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         trio_nursery = await self._manager.__aenter__()
         if bridge.tracking is None:
             bridge.tracking = Tracking(bridge.loop, None, "raise")
-        bridge.tracking.users += 1
+        bridge.tracking.nursery_opens()
         self._trio_nursery = trio_nursery
         self._nursery = BlockNursery(bridge, trio_nursery)
         self._outer = owning.get()
@@ -343,7 +343,6 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
     def _stop_tracking(self) -> None:
         tracking = self._bridge.tracking
         assert tracking is not None
-        tracking.users -= 1
-        if tracking.is_for_nurseries_only and not tracking.users:
+        if tracking.nursery_closes():
             tracking.close()
             self._bridge.tracking = None

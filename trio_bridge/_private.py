@@ -10,9 +10,6 @@ name                                           why no public name will do
 ``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
 ``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
-``BaseEventLoop._task_factory``, ``._debug``   whether the loop makes its tasks in any special way,
-                                               asked for each task: a call of Python's each would
-                                               cost one per cent of a short task
 ``BaseEventLoop``'s attributes that            to make room for others, see there
 :class:`RoomyLoop` moves
 ``Future._log_traceback``                      whether nobody has retrieved a task's error yet
@@ -45,8 +42,6 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 from __future__ import annotations
 
 import asyncio
-import functools
-import operator
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
@@ -62,7 +57,6 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 __all__ = [
-    "ORDINARY_TASKS",
     "TASKS_TELL_CONTEXT",
     "GuestDoor",
     "RoomyLoop",
@@ -83,7 +77,6 @@ __all__ = [
     "run_once",
     "scopes_of",
     "set_running_loop",
-    "task_settings",
     "trio_root_here",
     "trio_run_vars",
     "turn_code",
@@ -133,10 +126,11 @@ _COLD_ATTRIBUTES: Final = (
     "_old_agen_hooks",
     "_signal_handlers",
     "_unix_server_sockets",
+    "settings_change",
 )
 
 
-class RoomyLoop:
+class RoomyLoop(asyncio.SelectorEventLoop):
     """Base of loops of ours: the stock loop's attributes that are seldom used are one.
 
     An object keeps up to 29 attributes in itself. With one more it gets a dictionary, and each
@@ -146,6 +140,21 @@ class RoomyLoop:
     """
 
     cold_attributes: dict[str, Any]
+    settings_change: Callable[[], None]
+    """Is called, if there, when the task factory or the debug mode may have changed."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        """As the stock loop's."""
+        super().set_task_factory(factory)
+        getattr(self, "settings_change", _nothing)()
+
+    def set_debug(self, enabled: bool) -> None:
+        """As the stock loop's."""
+        super().set_debug(enabled)
+        getattr(self, "settings_change", _nothing)()
+
+
+def _nothing() -> None: ...
 
 
 class _ColdAttribute:
@@ -163,18 +172,13 @@ class _ColdAttribute:
             loop.cold_attributes = {}
         loop.cold_attributes[self._name] = value
 
+    def __delete__(self, loop: RoomyLoop) -> None:
+        del loop.cold_attributes[self._name]
+
 
 for _name in _COLD_ATTRIBUTES:
     setattr(RoomyLoop, _name, _ColdAttribute(_name))
 
-
-def task_settings(loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
-    """What tells how the loop makes tasks, to compare with :data:`ORDINARY_TASKS`."""
-    return functools.partial(operator.attrgetter("_task_factory", "_debug"), loop)
-
-
-ORDINARY_TASKS: Final = (None, False)
-"""No task factory, no debug mode."""
 
 TASKS_TELL_CONTEXT: Final = hasattr(asyncio.Task, "get_context")
 """Since Python 3.12."""

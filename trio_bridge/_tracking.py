@@ -59,15 +59,16 @@ class Tracking:
         self._root: Final = root
         self._on_error: Final = on_error
         self._log: Final = loop.default_exception_handler
-        self.users = 0
-        """For who has no root: how many nurseries need it."""
         self._creation: Final = TaskCreation(loop, root)
         self._exchange_handler(self.handle)
 
-    @property
-    def is_for_nurseries_only(self) -> bool:
-        """Whether it ends with the last nursery, and not with the loop."""
-        return self._root is None
+    def nursery_opens(self) -> None:
+        """A nursery of the user's."""
+        self._creation.count_nurseries(1)
+
+    def nursery_closes(self) -> bool:
+        """Whether it was the last, with which tracking is to end, as no loop's block needs it."""
+        return self._creation.count_nurseries(-1) == 0 and self._root is None
 
     def handle(self, context: ErrorContext) -> None:
         """Take what asyncio would log."""

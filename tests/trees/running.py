@@ -63,9 +63,7 @@ def run(program: Node) -> Recorder:
     """Run a program in a loop of its own, on a virtual clock."""
     recorder = Recorder()
     with _limit_real_time(), _complaints(recorder.complaints):
-        trio.run(
-            recorder.main, program, clock=trio.testing.MockClock(autojump_threshold=0)
-        )
+        trio.run(recorder.main, program, clock=trio.testing.MockClock(autojump_threshold=0))
         gc.collect(0)
     return recorder
 

@@ -7,7 +7,6 @@ Trio task watches all of them.
 
 from __future__ import annotations
 
-import asyncio
 import selectors
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
@@ -45,7 +44,7 @@ class _PollingSelector(selectors.DefaultSelector):
         return events
 
 
-class SelectorEventLoop(_private.RoomyLoop, asyncio.SelectorEventLoop):
+class SelectorEventLoop(_private.RoomyLoop):
     """The standard library's loop, but for signals: their wakeup descriptor stays Trio's."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:

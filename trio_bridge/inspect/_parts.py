@@ -65,7 +65,9 @@ _NAMES: Final = 3
 
 
 def _deadline(seconds: float) -> str:
-    return f"deadline in {seconds:.3g} s" if seconds >= 0 else f"deadline {-seconds:.3g} s ago"
+    size = abs(seconds)
+    digits = f"{size:.0f}" if size >= 100 else f"{size:.3g}" if size >= 1 else f"{size:.3f}"
+    return f"deadline in {digits} s" if seconds >= 0 else f"deadline {digits} s ago"
 
 
 class Places:
