@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -133,6 +134,63 @@ def test_managers_entered_directly_on_the_other_side(code, line):
     with pytest.raises(RuntimeError) as caught:
         trio_bridge.run(code)
     assert line in text_of(caught.value)
+
+
+async def starts_a_task():
+    with contextlib.closing(asyncio.sleep(0)) as coro:
+        asyncio.create_task(coro)
+
+
+async def asks_for_the_loop():
+    return asyncio.get_running_loop()
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (starts_a_task, "    trio2aio(asyncio.create_task)(...)"),
+        (asks_for_the_loop, "    trio2aio(asyncio.get_running_loop)(...)"),
+    ],
+)
+def test_plain_functions_called_directly_on_the_other_side(code, line):
+    with pytest.raises(RuntimeError) as caught:
+        trio_bridge.run(code)
+    assert line in text_of(caught.value).splitlines()
+
+
+async def sleeps_with_the_wrong_adapter():
+    await trio2aio(trio.sleep)(1)
+
+
+async def asyncio_sleeps_with_the_wrong_adapter():
+    await aio2trio(asyncio.sleep)(1)
+
+
+@pytest.mark.parametrize(
+    ("code", "belongs", "line"),
+    [
+        (
+            sleeps_with_the_wrong_adapter,
+            "trio.sleep belongs to Trio, and trio2aio(...) is for what belongs to asyncio.",
+            "    await aio2trio(trio.sleep)(...)",
+        ),
+        (
+            trio2aio(asyncio_sleeps_with_the_wrong_adapter),
+            "asyncio.sleep belongs to asyncio, and aio2trio(...) is for what belongs to Trio.",
+            "    await trio2aio(asyncio.sleep)(...)",
+        ),
+        (
+            asyncio_sleeps_with_the_wrong_adapter,
+            "asyncio.sleep belongs to asyncio, and aio2trio(...) is for what belongs to Trio.",
+            "    await trio2aio(asyncio.sleep)(...)",
+        ),
+    ],
+)
+def test_the_adapter_of_the_other_direction(code, belongs, line):
+    with pytest.raises(RuntimeError) as caught:
+        trio_bridge.run(code)
+    assert belongs in text_of(caught.value)
+    assert line in text_of(caught.value).splitlines()
 
 
 async def open_a_nursery():

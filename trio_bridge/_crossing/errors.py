@@ -34,6 +34,12 @@ _USES: Final = re.compile(r"\b(await|(?:async )?with|async for\b.*?\bin)\s+([\w.
 _ADAPTERS: Final = ("trio2aio", "aio2trio", "aio_as_trio", "trio_as_aio")
 _OURS: Final = (*_ADAPTERS, "unview", "current_loop", "trio_bridge.current_loop")
 _ADAPTED_RESULT: Final = re.compile(rf"\b(?:{'|'.join(_ADAPTERS)})\(([\w.]+)\(")
+_ADAPTED: Final = re.compile(rf"\b({'|'.join(_ADAPTERS)})\(([\w.]+)\)")
+_TURNED_ROUND: Final = {  # for the adapter that is right, those that are wrong
+    "trio2aio": ("aio2trio", "trio_as_aio"),
+    "aio2trio": ("trio2aio", "aio_as_trio"),
+}
+_CALLS: Final = re.compile(r"\b((?:asyncio|trio)\.\w+)\(")  # in a line that awaits nothing
 # What Trio and asyncio say, who can't know the bridge.
 _ASYNCIO_ON_TRIOS_SIDE: Final = (
     "trio.run received unrecognized yield message",
@@ -250,11 +256,18 @@ def _note(exc: BaseException) -> str | None:
 
 
 def _write(code: str, caller: str, adapter: str, exc: BaseException) -> str:
-    keyword, used = _used_in_user_code(exc)
-    if used and used.startswith(f"{caller.lower()}."):
+    keyword, used, adapted_with = _use_in_user_code(exc)
+    if adapted_with in _TURNED_ROUND[adapter]:
+        other = "asyncio" if code == "Trio" else "Trio"
+        return (
+            f"{used} belongs to {code}, and {adapted_with}(...) is for what belongs to {other}. "
+            f"Use it {_DIRECTLY} in {code} code; in {other} code write\n"
+            f"    {keyword} {adapter}({used})(...)"
+        )
+    if adapted_with or (used and used.startswith(f"{caller.lower()}.")):
         used = None  # the innermost line isn't where the sides met
     if used:
-        what, line = used, f"{keyword} {adapter}({used})(...)"
+        what, line = used, f"{keyword} {adapter}({used})(...)".lstrip()
     else:
         what = f"what belongs to {code}"
         line = f"await {adapter}(awaitable)" if code == "asyncio" else f"await {adapter}(fn)(...)"
@@ -266,20 +279,40 @@ def _write(code: str, caller: str, adapter: str, exc: BaseException) -> str:
     )
 
 
-def _used_in_user_code(exc: BaseException) -> tuple[str, str | None]:
-    """The function called in the last line of user code that awaits, or enters, or iterates."""
-    keyword, found = "await", None
+class _Use(NamedTuple):
+    """What a line of code awaits, enters, iterates or calls."""
+
+    keyword: str = ""
+    function: str | None = None
+    adapted_with: str | None = None
+
+
+def _use_in_user_code(exc: BaseException) -> _Use:
+    """What the last line of user code does that was reached."""
+    use = None
     for tb in _chain(exc.__traceback__):
         if _owner(tb.tb_frame) not in _NOT_THE_USERS:
-            line = linecache.getline(tb.tb_frame.f_code.co_filename, tb.tb_lineno)
-            match = _USES.search(line)
-            keyword, found = (match[1], match[2]) if match else ("await", None)
-            if keyword == "with":  # a cancel scope, which takes an await on the other side
-                keyword = "async with"
-            if found in _OURS:  # around what a call has returned, on the wrong side
-                match = _ADAPTED_RESULT.search(line)
-                found = match and match[1]
-    return keyword, found
+            use = _use_in(linecache.getline(tb.tb_frame.f_code.co_filename, tb.tb_lineno))
+    if use is None and (caller := place_of_caller()) is not None:
+        # What was adapted is Trio's or asyncio's own. Only then does the caller's line tell.
+        use = _use_in(linecache.getline(caller.filename, caller.lineno))
+        use = use if use.adapted_with else None
+    return use or _Use()
+
+
+def _use_in(line: str) -> _Use:
+    match = _USES.search(line)
+    if match is None:
+        call = _CALLS.search(line)
+        return _Use("", call[1]) if call else _Use()
+    # A cancel scope takes an await on the other side.
+    keyword = "async with" if match[1] == "with" else match[1]
+    if match[2] not in _OURS:
+        return _Use(keyword, match[2])
+    if result := _ADAPTED_RESULT.search(line):  # around what a call has returned, on the wrong side
+        return _Use(keyword, result[1])
+    adapted = _ADAPTED.search(line)
+    return _Use(keyword, adapted[2], adapted[1]) if adapted else _Use()
 
 
 def _raised_in(exc: BaseException, package: str) -> bool:
