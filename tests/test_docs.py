@@ -11,7 +11,7 @@ import pytest
 from conftest import PYTHONPATH, ROOT
 
 # A page, and how many of its first code blocks are whole programs.
-PAGES = {"nurseries.md": 2, "asyncio_first.md": 1}
+PAGES = {"nurseries.md": 2, "asyncio_first.md": 1, "debugging.md": 1}
 
 PROGRAM = re.compile(
     r"```python\n(?P<code>.*?)```\n+(?P<text>.*?\n(?=\n)(?:\n```\n.*?```)?)", re.DOTALL
