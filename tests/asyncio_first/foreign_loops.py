@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import trio
 from loop_kinds import leaves_nothing
 
 import trio_bridge
-from trio_bridge import _private
+from trio_bridge import _private, trio2aio
 
 assert leaves_nothing
 
@@ -74,3 +75,26 @@ def run(variant, leaves_nothing):
             return runner.run(main())
 
     return run
+
+
+class TrioWaits:
+    """Trio code that waits, cleans up and takes notes."""
+
+    def __init__(self):
+        self.ends = []
+        self.started = asyncio.Event()
+
+    async def __call__(self):
+        trio2aio(self.started.set)()
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.001)
+            self.ends.append("cleaned up")
+            raise
+
+
+async def fails_after(sleep, seconds):
+    await sleep(seconds)
+    raise ValueError("child")
