@@ -10,10 +10,11 @@ import asyncio
 
 import pytest
 import trio
-from loop_kinds import leaves_nothing
+import trio.testing
+from loop_kinds import leaves_nothing, start_trio
 
 import trio_bridge
-from trio_bridge import _private, trio2aio
+from trio_bridge import _private, aio2trio, trio2aio
 
 assert leaves_nothing
 
@@ -98,3 +99,11 @@ class TrioWaits:
 async def fails_after(sleep, seconds):
     await sleep(seconds)
     raise ValueError("child")
+
+
+async def leave_running(child):
+    """Run Trio code in a nursery that nobody leaves. Returns when it waits."""
+    await start_trio()
+    nursery = await aio2trio(trio.open_nursery()).__aenter__()
+    aio2trio(nursery.start_soon)(child)
+    await aio2trio(trio.testing.wait_all_tasks_blocked)()

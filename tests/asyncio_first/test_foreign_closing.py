@@ -9,7 +9,7 @@ import pytest
 import sniffio
 import trio
 import trio.testing
-from foreign_loops import TrioWaits, make_loop, run, variant
+from foreign_loops import TrioWaits, leave_running, make_loop, run, variant
 from loop_kinds import descriptors, leaves_nothing, start_trio
 
 import trio_bridge
@@ -83,16 +83,10 @@ def test_4_7_2_closing_ends_trio_tasks_that_need_asyncio_to_clean_up(make_loop):
                 await trio.sleep(0.001)
                 ends.append("trio")
 
-    async def main():
-        await start_trio()
-        nursery = await aio2trio(trio.open_nursery()).__aenter__()
-        aio2trio(nursery.start_soon)(child)
-        await aio2trio(trio.testing.wait_all_tasks_blocked)()
-
     loop = make_loop()
     errors = []
     loop.set_exception_handler(lambda loop, context: errors.append(context.get("exception")))
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_running(child))
     loop.close()
     assert ends == ["asyncio", "trio"]
     assert ["did not leave" in repr(error) for error in errors] == [True]
