@@ -17,7 +17,7 @@ import types
 import pytest
 import trio
 from foreign_loops import NoDoor, factory
-from loop_kinds import leaves_nothing
+from loop_kinds import TIME_LIMIT, leaves_nothing
 
 from trio_bridge import _guest, _guest_context, _guest_ctrl_c, _private, aio2trio
 from trio_bridge._bridge import by_loop
@@ -126,7 +126,7 @@ def clean_up(loop):
             await asyncio.wait(tasks)
 
     async def use_trio():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIME_LIMIT):
             await aio2trio(trio.sleep)(0.001)
 
     def run(async_fn):
@@ -184,7 +184,7 @@ def test_ctrl_c_at_every_line_between_asyncio_and_a_tick(make, leaves_nothing, h
     while True:
         loop = make()
         loop.set_exception_handler(lambda loop, context: None)
-        hangs(5)
+        hangs(TIME_LIMIT)
         where = interrupt(loop, done)
         if where is None:
             break
