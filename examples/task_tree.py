@@ -9,6 +9,7 @@ Run it as ``python examples/task_tree.py wait``, and it prints the tree on each 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 import trio
@@ -19,17 +20,17 @@ from trio_bridge import aio2trio, trio2aio
 
 # ---- asyncio code
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readline()
-    await aio2trio(look_up)()
-    writer.close()
+    with contextlib.closing(writer):
+        await reader.readline()
+        await aio2trio(look_up)()
 
 
 async def fetch(port: int, page: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"{page}\n".encode())
-    async with asyncio.timeout(20):
-        await reader.read()
-    writer.close()
+    with contextlib.closing(writer):
+        writer.write(f"{page}\n".encode())
+        async with asyncio.timeout(20):
+            await reader.read()
 
 
 async def report() -> None:
@@ -52,17 +53,22 @@ async def crawl() -> None:
 async def main() -> None:
     server = await trio2aio(asyncio.start_server)(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio2aio(report))
-        with trio.move_on_after(30):
-            async with trio_bridge.open_asyncio_nursery() as clients:
-                clients.start_soon(fetch, port, "first")
-                clients.start_soon(fetch, port, "second")
-                await trio.sleep(0.5)
-                show()
-                if sys.argv[1:] == ["wait"]:
-                    await trio.sleep_forever()
-                sys.exit()
+    with contextlib.closing(server):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio2aio(report))
+            with trio.move_on_after(30):
+                await run_clients(port)
+
+
+async def run_clients(port: int) -> None:
+    async with trio_bridge.open_asyncio_nursery() as clients:
+        clients.start_soon(fetch, port, "first")
+        clients.start_soon(fetch, port, "second")
+        await trio.sleep(0.5)
+        show()
+        if sys.argv[1:] == ["wait"]:
+            await trio.sleep_forever()
+        sys.exit()
 
 
 def show() -> None:

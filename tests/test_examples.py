@@ -110,3 +110,20 @@ def test_the_readmes_program(tmp_path):
         script.write_text(code.replace("postgresql://localhost/postgres", server.get_uri()))
         result = run_python("-W", "error", str(script))
     assert (result.stdout, result.stderr) == ("42\n", "")
+
+
+def test_task_tree_prints_what_the_documentation_shows(tmp_path):
+    page = tmp_path / "tree.html"
+    result = run_python("-W", "error", "examples/task_tree.py", str(page))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert "</html>" in page.read_text()
+    documentation = (ROOT / "docs" / "inspect.md").read_text()
+    shown = documentation.partition("```\n")[2].partition("```")[0]
+    assert _without_lines_and_numbers(result.stdout) == _without_lines_and_numbers(shown)
+
+
+def _without_lines_and_numbers(tree):
+    """What is the same on all Pythons, engines and machines; Trio starts tasks in any order."""
+    nodes = [line for line in tree.splitlines() if ".py" not in line]
+    return [re.sub(r"Task-\d+|[\d.]+ s\b|loop .*", "", line) for line in nodes]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from loop_kinds import TIME_LIMIT, leaves_nothing
+import trio
+import trio.testing
+from loop_kinds import TIME_LIMIT, leaves_nothing, start_trio
 
 import trio_bridge
-from trio_bridge import _private
+from trio_bridge import _private, aio2trio, trio2aio
 
 assert leaves_nothing
 
@@ -74,3 +76,40 @@ def run(variant, leaves_nothing):
             return runner.run(main())
 
     return run
+
+
+class TrioWaits:
+    """Trio code that waits, cleans up and takes notes."""
+
+    def __init__(self):
+        self.ends = []
+        self.started = asyncio.Event()
+
+    async def __call__(self):
+        trio2aio(self.started.set)()
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.001)
+            self.ends.append("cleaned up")
+            raise
+
+
+async def fails_after(sleep, seconds):
+    await sleep(seconds)
+    raise ValueError("child")
+
+
+async def leave_running(child):
+    """Run Trio code in a nursery that nobody leaves. Returns when it waits."""
+    await start_trio()
+    nursery = await aio2trio(trio.open_nursery()).__aenter__()
+    aio2trio(nursery.start_soon)(child)
+    await aio2trio(trio.testing.wait_all_tasks_blocked)()
+
+
+async def expire(timeout, waits):
+    """Have the timeout expire when the Trio code waits, however long it took until then."""
+    await waits.started.wait()
+    timeout.reschedule(asyncio.get_running_loop().time() + 0.001)

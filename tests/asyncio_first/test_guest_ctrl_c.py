@@ -11,7 +11,7 @@ import signal
 import pytest
 import trio
 import trio.testing
-from foreign_loops import make_loop, variant
+from foreign_loops import leave_running, make_loop, variant
 from loop_kinds import leaves_nothing, start_trio
 
 import trio_bridge
@@ -180,15 +180,9 @@ def test_ctrl_c_while_the_loop_is_closed_lets_trio_clean_up_first(make_loop):
                 await trio.sleep(0.001)
                 notes.append("cleaned up")
 
-    async def main():
-        await start_trio()
-        nursery = await aio2trio(trio.open_nursery()).__aenter__()
-        aio2trio(nursery.start_soon)(child)
-        await aio2trio(trio.testing.wait_all_tasks_blocked)()
-
     loop = make_loop()
     loop.set_exception_handler(lambda loop, context: None)
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_running(child))
     with pytest.raises(KeyboardInterrupt):
         loop.close()
     assert notes == ["cleaned up"]
@@ -211,15 +205,9 @@ def test_a_second_ctrl_c_does_not_wait_until_the_loop_is_closed(make_loop):
     def interrupt_soon():
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
 
-    async def main():
-        await start_trio()
-        nursery = await aio2trio(trio.open_nursery()).__aenter__()
-        aio2trio(nursery.start_soon)(child)
-        await aio2trio(trio.testing.wait_all_tasks_blocked)()
-
     loop = make_loop()
     loop.set_exception_handler(lambda loop, context: None)
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_running(child))
     with pytest.raises(KeyboardInterrupt):
         loop.close()
     assert notes == []

@@ -10,7 +10,7 @@ import threading
 import pytest
 import trio
 import trio.testing
-from foreign_loops import make_loop, run, variant
+from foreign_loops import leave_running, make_loop, run, variant
 from loop_kinds import leaves_nothing, start_trio
 
 from trio_bridge import aio2trio, trio2aio
@@ -115,16 +115,10 @@ def test_a_manager_is_left_after_a_shielded_body_when_the_loop_is_closed(make_lo
                     await trio.sleep(0.001)
                 notes.append("body ended")
 
-    async def main():
-        await start_trio()
-        nursery = await aio2trio(trio.open_nursery()).__aenter__()
-        aio2trio(nursery.start_soon)(child)
-        await aio2trio(trio.testing.wait_all_tasks_blocked)()
-
     loop = make_loop()
     errors = []
     loop.set_exception_handler(lambda loop, context: errors.append(repr(context["exception"])))
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_running(child))
     loop.close()
     assert notes == ["body ended", "manager left"]
     (error,) = errors

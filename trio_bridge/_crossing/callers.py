@@ -21,7 +21,7 @@ from .._bridge import by_loop
 from .asyncio_owner import AsyncioOwner
 from .errors import is_ours
 from .host import Host
-from .stack import awaits
+from .stack import awaits, frames_down_to
 from .to_asyncio import start_guest
 from .to_trio import TrioCall
 
@@ -37,7 +37,7 @@ _RUNS_A_CALL: Final = TrioCall.run.__code__
 
 def stack_of(frame: FrameType) -> list[FrameType]:
     """The callers of a running frame, outermost first, and the frame itself."""
-    below = _physical(frame)
+    below = frames_down_to(frame)
     frames = _Stack(below).with_callers(below)
     return [caller for caller in frames if caller is frame or not is_ours(caller)]
 
@@ -93,15 +93,6 @@ class _Stack:
             if frame.f_code.co_flags & inspect.CO_COROUTINE:
                 return self._physical[:index]
         return self._physical
-
-
-def _physical(frame: FrameType) -> list[FrameType]:
-    frames: list[FrameType] = []
-    caller: FrameType | None = frame
-    while caller is not None:
-        frames.append(caller)
-        caller = caller.f_back
-    return frames[::-1]
 
 
 def _suspended(coro: Any) -> list[FrameType]:

@@ -1,4 +1,4 @@
-"""Where a suspended coroutine waits: the chain of awaits, outermost first.
+"""Where code is: a suspended coroutine by its chain of awaits, running code by its callers.
 
 ``asyncio.Task.get_stack`` gives only the outermost frame of a suspended coroutine.
 """
@@ -39,6 +39,16 @@ def awaits(awaitable: Any) -> Iterator[tuple[FrameType, int]]:
                 break
         else:
             return
+
+
+def frames_down_to(innermost: FrameType) -> list[FrameType]:
+    """The frames of a thread that is running, outermost first."""
+    frames: list[FrameType] = []
+    frame: FrameType | None = innermost
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
 
 
 def format_awaits(awaitable: Any) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import _private
 from .._crossing.host import Host
-from .._crossing.stack import awaits
+from .._crossing.stack import awaits, frames_down_to
 from .._crossing.to_trio import TrioCall
 from ._data import Frame
 
@@ -56,7 +56,7 @@ class Stacks:
         """Find out which of all tasks' coroutines run, and where."""
         running = {id(_running_frame(coro)) for coro in coroutines} - {id(None)}
         for thread, innermost in _private.frames_by_thread().items():
-            self._threads[thread] = _outermost_first(innermost)
+            self._threads[thread] = frames_down_to(innermost)
             frame = innermost
             for index, frame in enumerate(self._threads[thread]):
                 if id(frame) in running or self._is_turn(frame):
@@ -129,16 +129,6 @@ class Stacks:
             module = str(frame.f_globals.get("__name__", ""))
             line = self._lines[key] = _Line(module, module.partition(".")[0], code, found)
         return line
-
-
-def _outermost_first(innermost: FrameType) -> list[FrameType]:
-    frames: list[FrameType] = []
-    frame: FrameType | None = innermost
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    frames.reverse()
-    return frames
 
 
 def _segments(lines: list[_Line]) -> list[Segment]:
