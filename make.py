@@ -22,6 +22,7 @@ def tox() -> Path:
     scripts = VENV / ("Scripts" if sys.platform == "win32" else "bin")
     if not (scripts / "tox").exists() and not (scripts / "tox.exe").exists():
         try:
+            print("Setting up .venv, and what tox needs: a minute or two, this once.", flush=True)
             venv.create(VENV, with_pip=True, clear=True)
         except subprocess.CalledProcessError:
             sys.exit("This Python can't make a virtual environment: install its venv package.")

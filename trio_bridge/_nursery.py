@@ -52,7 +52,8 @@ class AsyncioNursery:
 
         Args:
           async_fn: an asyncio function; called with ``*args``.
-          name: for the task tree; by default that of the function.
+          name: of the Trio task that waits for it; by default that of the function. The asyncio
+            task has one of asyncio's (``Task-7``).
 
         Raises:
           TypeError: ``async_fn`` is a coroutine object, or can't be called.
@@ -72,7 +73,7 @@ class AsyncioNursery:
         Args:
           async_fn: an asyncio function; called with ``*args`` and ``task_status``, whose
             ``started(value=None)`` it calls when it is ready. It belongs to the caller until then.
-          name: for the task tree; by default that of the function.
+          name: as for :meth:`start_soon`.
 
         Returns:
           The value that ``started`` was called with.
@@ -277,7 +278,8 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
 
     Entering is no checkpoint. Leaving is one: it waits for all tasks of the nursery. If the body
     fails, or a scope around the block or ``nursery.cancel_scope`` is cancelled, the tasks are
-    cancelled and awaited, however long they clean up.
+    cancelled and awaited, however long they clean up. What a library keeps running has to be closed
+    in the block, or cancelled by ``nursery.cancel_scope.cancel()``, else leaving waits for ever.
 
     Ownership is handed down by context variables, so it ends where code runs in a context from
     outside: a connection that was made before the block starts its tasks outside of it.

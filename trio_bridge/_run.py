@@ -117,8 +117,9 @@ def open_loop(
       engine: what implements the loop: ``"selector"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE``
         variable and else the default.
       on_error: what becomes of an exception that asyncio would only log: ``"raise"`` cancels the
-        block, and it leaves as an :exc:`ExceptionGroup`; ``"log"`` is asyncio's way; a function is
-        called with the loop and asyncio's context dict. A handler that is set with
+        block, and it leaves as an :exc:`ExceptionGroup`; ``"log"`` is asyncio's way; a plain
+        function is called on the asyncio side with the loop and asyncio's context dict, and what it
+        raises ends the block instead. A handler that is set with
         ``loop.set_exception_handler`` wins.
       cancel_warn_after: warn when a cancelled asyncio task has not ended after so many seconds;
         ``None``: never.
