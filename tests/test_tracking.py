@@ -357,3 +357,11 @@ async def test_an_unknown_on_error_is_refused():
     with pytest.raises(ValueError, match="write on_error='raise'"):
         async with open_loop(on_error="ignore"):
             pass
+
+
+def test_an_async_function_as_on_error_is_refused():
+    async def handler(loop, context):
+        pass
+
+    with pytest.raises(ValueError, match=r"handler.* is an async function"):
+        trio_bridge.run(trio.sleep, 0, on_error=handler)
