@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._asyncio_first import new_event_loop
 from ._bridge import current_loop
-from ._nursery import open_asyncio_nursery
+from ._nursery import AsyncioNursery, open_asyncio_nursery
 from ._run import open_loop, run
 from ._views import aio2trio, aio_as_trio, trio2aio, trio_as_aio, unview
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._policy import EventLoopPolicy, install
 
 __all__ = [
+    "AsyncioNursery",
     "EventLoopPolicy",
     "aio2trio",
     "aio_as_trio",

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 Ts = TypeVarTuple("Ts")
 
+# What the group is called that leaves a nursery.
+_TRIOS: Final = "Exceptions from Trio nursery"
+_OURS: Final = "errors in an asyncio nursery"
+
 
 class AsyncioNursery:
     """What ``async with open_asyncio_nursery() as nursery`` gives."""
@@ -52,8 +56,8 @@ class AsyncioNursery:
 
         Args:
           async_fn: an asyncio function; called with ``*args``.
-          name: of the Trio task that waits for it; by default that of the function. The asyncio
-            task has one of asyncio's (``Task-7``).
+          name: of the asyncio task, and of the Trio task that waits for it; by default the one is
+            named by asyncio (``Task-7``), the other after the function.
 
         Raises:
           TypeError: ``async_fn`` is a coroutine object, or can't be called.
@@ -63,7 +67,7 @@ class AsyncioNursery:
         the nursery, and the scopes around the nursery bound it. May be called from asyncio code.
         """
         _check(async_fn, "start_soon")
-        call_trio_plain(self._owner.start_child, async_fn, args, name or _name(async_fn))
+        call_trio_plain(self._owner.start_child, async_fn, args, name)
 
     async def start(
         self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None
@@ -86,7 +90,7 @@ class AsyncioNursery:
         A checkpoint, on the Trio side. If it is cancelled, so is the task.
         """
         _check(async_fn, "start")
-        return await self._owner.await_start(async_fn, args, name or _name(async_fn))
+        return await self._owner.await_start(async_fn, args, name)
 
     def __repr__(self) -> str:
         """Whether it is still open, and how many tasks it has."""
@@ -135,20 +139,22 @@ class BlockNursery(TaskNursery):
     # ---- its children
 
     def start_child(
-        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None
     ) -> None:
         """Start an asyncio function as a child of the Trio nursery."""
         trio_nursery = self._open_nursery()
         self._children += 1
-        trio_nursery.start_soon(self._run_child, async_fn, args, name=name)
+        trio_nursery.start_soon(self._run_child, async_fn, args, name, name=name or _name(async_fn))
 
     async def await_start(
-        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None
     ) -> Any:
         """Start an asyncio function with a ``task_status``."""
         trio_nursery = self._open_nursery()
         self._children += 1
-        return await trio_nursery.start(self._run_started_child, async_fn, args, name=name)
+        return await trio_nursery.start(
+            self._run_started_child, async_fn, args, name, name=name or _name(async_fn)
+        )
 
     def _open_nursery(self) -> trio.Nursery:
         if self._trio_nursery is None:
@@ -163,12 +169,13 @@ class BlockNursery(TaskNursery):
         self,
         async_fn: Callable[..., Awaitable[object]],
         args: tuple[Any, ...],
+        name: str | None,
         **options: Any,
     ) -> None:
         below.set(self._bridge)  # who calls start_soon may be elsewhere
         owning.set(self)
         try:
-            await crossing_to_asyncio(async_fn)(*args, **options)
+            await crossing_to_asyncio(_as_task)(name, async_fn, args, options)
         finally:
             self._children -= 1
             self._child_ended.unpark_all()
@@ -177,10 +184,11 @@ class BlockNursery(TaskNursery):
         self,
         async_fn: Callable[..., Awaitable[object]],
         args: tuple[Any, ...],
+        name: str | None,
         *,
         task_status: trio.TaskStatus[Any],
     ) -> None:
-        await self._run_child(async_fn, args, task_status=_TaskStatus(task_status))
+        await self._run_child(async_fn, args, name, task_status=_TaskStatus(task_status))
 
     # ---- cancellation and errors
 
@@ -230,17 +238,50 @@ class BlockNursery(TaskNursery):
     def what_leaves(self, leaving: BaseException | None) -> BaseException | None:
         """The exception that leaves the block; ``leaving`` is that of the Trio nursery."""
         if not self.errors:
+            if isinstance(leaving, BaseExceptionGroup) and leaving.message == _TRIOS:
+                return BaseExceptionGroup(_OURS, leaving.exceptions)
             return leaving
         others = leaving.exceptions if isinstance(leaving, BaseExceptionGroup) else (leaving,)
         errors = [exc for exc in others if exc is not None and not isinstance(exc, trio.Cancelled)]
         errors += [exc for exc in self.errors if not any(exc is other for other in errors)]
-        return BaseExceptionGroup("errors in an asyncio nursery", errors)
+        return BaseExceptionGroup(_OURS, errors)
 
 
 async def _end_of(reference: weakref.ref[asyncio.Task[Any]]) -> None:
     task = reference()
     if task is not None and not task.done():
         await asyncio.wait([task])
+
+
+def _as_task(
+    name: str | None,
+    async_fn: Callable[..., Awaitable[object]],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Coroutine[Any, Any, None]:
+    """What a child's asyncio task runs, under the name of the user's function."""
+    coro: Any = _run_in_task(name, async_fn, args, options)
+    coro.__qualname__ = _name(async_fn)
+    return coro  # type: ignore[no-any-return]
+
+
+async def _run_in_task(
+    name: str | None,
+    async_fn: Callable[..., Awaitable[object]],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> None:
+    task = asyncio.current_task()
+    if name is not None and task is not None:
+        task.set_name(name)
+    awaitable: object = async_fn(*args, **options)
+    if not inspect.isawaitable(awaitable):
+        raise TypeError(
+            f"{_name(async_fn)}, which an asyncio nursery has started, is no asyncio function: it "
+            f"returned {awaitable!r}, which can't be awaited. Call it directly, or give "
+            "start_soon() an `async def` that calls it"
+        )
+    await awaitable
 
 
 class _TaskStatus:

@@ -86,6 +86,7 @@ class Tracking:
         if exc is None or nursery is None or is_for_log:
             self._log(context)
         elif self._on_error == "raise":
+            _add_asyncios_words(exc, context)
             nursery.fail(exc)
         else:
             assert callable(self._on_error)
@@ -118,6 +119,15 @@ class Tracking:
 
     def _exchange_handler(self, handler: Callable[[ErrorContext], None]) -> None:
         setattr(self._loop, _HANDLER, handler)
+
+
+def _add_asyncios_words(exc: BaseException, context: ErrorContext) -> None:
+    """Note what asyncio would have logged, and of which task."""
+    task = context.get("task") or context.get("future")
+    name = f" (task {task.get_name()!r})" if isinstance(task, asyncio.Task) else ""
+    note = f"asyncio: {context.get('message')}{name}"
+    if note not in getattr(exc, "__notes__", ()):
+        exc.add_note(note)
 
 
 def _has_left(exc: BaseException | None) -> bool:

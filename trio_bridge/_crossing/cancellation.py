@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from .stack import format_awaits
+from .stack import awaits, format_awaits
 
 if TYPE_CHECKING:
     import asyncio
@@ -111,13 +111,15 @@ class CancelReminder:
             timer.cancel()
 
     def _warn(self, seconds: float) -> None:
-        warnings.warn(
+        filename, lineno = _waits_at(self._guest)
+        warnings.warn_explicit(
             f"{self._guest.get_name()} was cancelled {self._why} {seconds:g} s ago and has "
             "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
             f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
             f"{format_awaits(self._guest.get_coro())}",
             RuntimeWarning,
-            stacklevel=2,
+            filename,
+            lineno,
         )
 
     def _redeliver(self, seconds: float) -> None:
@@ -127,3 +129,12 @@ class CancelReminder:
     def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         timer = loop.call_later(seconds, self._redeliver, seconds, context=self._context)
         self._timers[1:] = [timer]
+
+
+def _waits_at(task: asyncio.Task[object]) -> tuple[str, int]:
+    """The innermost line of the task's that is not asyncio's."""
+    found = __file__, 0
+    for frame, lineno in awaits(task.get_coro()):
+        if not str(frame.f_globals.get("__name__", "")).startswith("asyncio."):
+            found = frame.f_code.co_filename, lineno
+    return found
