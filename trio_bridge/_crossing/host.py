@@ -8,6 +8,7 @@ takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which th
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import trio
@@ -204,13 +205,16 @@ class Host:
         await self._go_to(call.context)
         await call.run()
         self._call = None
+        # It may have been shielded from a cancellation. The guest is to see that at its next wait,
+        # not after all that it does in turns which are made here: then we wait first.
+        is_cancelled = _is_cancelled()
         pump = self._bridge.pump
         with self._bridge.side:
             is_held = pump.is_held = pump.is_parked
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:
-                pump.release(make_turns=True)
+                pump.release(make_turns=not is_cancelled)
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
@@ -339,6 +343,11 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
+
+
+def _is_cancelled() -> bool:
+    """Whether a scope around the current Trio task is cancelled."""
+    return trio.current_effective_deadline() == -math.inf
 
 
 def _why(interruption: BaseException | None) -> str:
