@@ -826,6 +826,35 @@ async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_onc
     assert trio.current_time() == 1
 
 
+async def test_a_cancelled_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
+    autojump_clock,
+):
+    async def fails_in_cleanup():
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ExpectedError
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(fails_in_cleanup)
+            nursery.start_soon(trio.sleep_forever)  # its Cancelled was in the group
+            await asyncio.sleep(1)
+            nursery.cancel_scope.cancel()
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                await trio.sleep(1000)
+    finally:
+        gc.enable()
+    assert caught.group_contains(ExpectedError, depth=2)
+    assert trio.current_time() == 1
+
+
 @pytest.mark.parametrize(
     "make_loop", [asyncio.SelectorEventLoop, trio_bridge.new_event_loop], ids=["stock", "ours"]
 )

@@ -257,9 +257,9 @@ class Host:
         try:
             raise_cancel()
         except (trio.Cancelled, KeyboardInterrupt) as exc:
-            self._interrupted(exc)
+            # Its traceback leads here, and from here to all who call: no cycles.
+            self._interrupted(exc.with_traceback(None))
         self._resume(self._context)
-        del self, raise_cancel  # the cancellation, and what has it as its context, lead here
         return Abort.FAILED
 
     def _interrupted(self, exc: BaseException) -> None:

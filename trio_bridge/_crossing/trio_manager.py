@@ -175,7 +175,7 @@ class TrioManager:
         else:
             return leaving
         finally:
-            del exc, leaving  # an error leads here: no cycles
+            del self, exc, leaving  # an error leads here: no cycles
 
     @trio.lowlevel.disable_ki_protection
     async def _enter(self) -> Any:
@@ -185,8 +185,9 @@ class TrioManager:
         return type(manager).__enter__(manager)
 
     async def _exit(self, exc: BaseException | None) -> object:
-        manager = self.manager
-        if not self._is_async:
+        manager, is_async = self.manager, self._is_async
+        del self  # what leaves leads here, and we to the task that may end by it: no cycles
+        if not is_async:
             return type(manager).__exit__(manager, *details(exc))
         leaving = type(manager).__aexit__(manager, *details(exc))
         try:
