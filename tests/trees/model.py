@@ -294,8 +294,8 @@ class Model:
 
 
 def _of_task(cancel: float, owner_cancel: float) -> Around:
-    """What is around an asyncio task of asyncio's own. It is cancelled by ``Task.cancel()`` only."""
-    return Around(cancel, owner_cancel, inf)
+    """What is around an asyncio task of asyncio's own: no scopes but those of its owner."""
+    return Around(cancel, owner_cancel, owner_cancel)
 
 
 def _cancels_children(body: End, inner: Around) -> float:
