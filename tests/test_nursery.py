@@ -860,6 +860,45 @@ async def test_a_cancelled_nursery_that_fails_in_a_task_that_nobody_awaits_is_fo
     assert trio.current_time() == 1
 
 
+async def test_a_failed_task_is_found_while_trio_code_that_it_cancelled_cleans_up(autojump_clock):
+    found_at = []
+
+    @aio2trio
+    async def cleans_up_for_long():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(3)
+
+    async def gathers():
+        await asyncio.gather(asyncio.sleep(1000), cleans_up_for_long())
+
+    async def trio_fail():
+        await trio.sleep(1)
+        raise ExpectedError
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_fail)
+            await asyncio.create_task(gathers())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    found_at.append(trio.current_time())
+    finally:
+        gc.enable()
+    assert found_at == [1]
+    assert trio.current_time() == 4
+
+
 @pytest.mark.parametrize(
     "make_loop", [asyncio.SelectorEventLoop, trio_bridge.new_event_loop], ids=["stock", "ours"]
 )

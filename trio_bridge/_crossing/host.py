@@ -295,6 +295,8 @@ class Host:
             with self._bridge.side:
                 guest.cancel()
             self._now_cancelled()
+        # Other Trio code that this cancels has a Cancelled whose frames lead here by their callers.
+        del guest, end
 
     def _now_cancelled(self) -> None:
         if not self._has_cancelled:
@@ -318,6 +320,11 @@ class Host:
         self.forgotten = error
 
     # ---- the outcome
+
+    def let_go(self) -> None:
+        """Nobody asks for the outcome. What may still lead here is not to keep the guest alive."""
+        self._interruption = None
+        del self._guest, self._end
 
     def result(self) -> Any:
         """The end's value or error, as the Trio side should see it. To be asked for once."""

@@ -309,6 +309,7 @@ class _Adoption:
             await host.attend()
             if host.forgotten is not None:
                 self._nursery.fail(host.forgotten)
+            host.let_go()
         self._nursery.disown(self)
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
