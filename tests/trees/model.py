@@ -261,10 +261,8 @@ class Model:
         first = min(not_values, key=lambda end: (end.time, not end.errors))
         has_cancelled = around.cancel < first.time or not first.errors
         cancel = around.cancel if has_cancelled else inf
-        # Of several that are cancelled at once the first is unknown: none, for what must come before.
-        ended = [
-            end for end in ends if end.time < first.time or (end is first and first.errors)
-        ]
+        # Of several that are cancelled at once the first is unknown: none then must come before.
+        ended = [end for end in ends if end.time < first.time or (end is first and first.errors)]
         go_on = (
             Task(child, start, cancel, is_awaited=True)
             for child, end in zip(node.children, ends, strict=True)

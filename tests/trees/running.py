@@ -9,9 +9,8 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
@@ -45,6 +44,9 @@ from programs import (
 
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio, unview
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
 TASK_GROUPS_ARE_RIGHT = sys.version_info >= (3, 13)
 HANG = 30
 """Real seconds."""
@@ -64,9 +66,7 @@ def run(program: Node) -> Recorder:
     """Run a program in a loop of its own, on a virtual clock."""
     recorder = Recorder()
     with _limit_real_time(), _complaints(recorder.complaints):
-        trio.run(
-            recorder.main, program, clock=trio.testing.MockClock(autojump_threshold=0)
-        )
+        trio.run(recorder.main, program, clock=trio.testing.MockClock(autojump_threshold=0))
         gc.collect(0)
     return recorder
 
@@ -115,7 +115,7 @@ class Recorder:
     cancelling: list[tuple[str, float, int]] = field(default_factory=list)
     """For each node that went on on the asyncio side: its task's count of cancellations."""
     complaints: list[str] = field(default_factory=list)
-    outcome: Outcome = Unexpected("did not end")
+    outcome: Outcome = field(default_factory=lambda: Unexpected("did not end"))
     time: float = 0
     scopes: dict[str, trio.CancelScope] = field(default_factory=dict)
     left_tasks: list[str] = field(default_factory=list)
