@@ -235,6 +235,11 @@ class Host:
         return self._interruption if self._has_cancelled else None
 
     @property
+    def cancellation(self) -> BaseException | None:
+        """The ``trio.Cancelled`` of the wait, whether the guest knows or not."""
+        return self._interruption if self.is_cancelled else None
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether a Trio scope was cancelled around the wait, whether the guest knows or not."""
         return isinstance(self._interruption, trio.Cancelled)

@@ -266,7 +266,9 @@ class _Leave(TrioCall):
         if isinstance(exc, asyncio.CancelledError):
             return await self._cancelled(cancelled_by) or exc
         if isinstance(exc, BaseExceptionGroup) and exc.subgroup(asyncio.CancelledError):
-            cancelled = await self._cancelled(cancelled_by)
+            # Perhaps that of a Trio call which Trio has cancelled: the task itself may not know yet.
+            assert self.host is not None
+            cancelled = await self._cancelled(cancelled_by or self.host.cancellation)
             if cancelled is not None:
                 return convert_group(exc, asyncio.CancelledError, cancelled)
         return exc
