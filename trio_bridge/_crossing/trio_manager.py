@@ -9,7 +9,8 @@
    asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
    stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``.
 4. If asyncio cancels the body, a scope around the manager is cancelled, and the manager is left
-   with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on.
+   with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on. (Where a nursery or
+   the loop cancels all its tasks, that scope is cancelled at once; else when the body ends.)
 5. Managers are left in the reverse order and by the task that entered them. What is never left is
    left with an error that names it when the task ends.
 6. In a program that starts from asyncio one task may set up what another takes down, in different
@@ -266,7 +267,7 @@ class _Leave(TrioCall):
         if isinstance(exc, asyncio.CancelledError):
             return await self._cancelled(cancelled_by) or exc
         if isinstance(exc, BaseExceptionGroup) and exc.subgroup(asyncio.CancelledError):
-            # Perhaps that of a Trio call which Trio has cancelled: the task itself may not know yet.
+            # Perhaps of a Trio call which Trio has cancelled: the task itself may not know yet.
             assert self.host is not None
             cancelled = await self._cancelled(cancelled_by or self.host.cancellation)
             if cancelled is not None:
