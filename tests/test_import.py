@@ -90,7 +90,7 @@ MAY_IMPORT = {
     "_owned_tasks": {"_bridge", "_private"},
     "_tracking": {"_bridge", "_private", "_task_creation"},
     "_task_creation": {"_bridge", "_private"},
-    "_call_nursery": set(),
+    "_call_nursery": {"_bridge"},
     "_breakpoints": set(),
     "_pump": {"_engines", "_loop_clock", "_private"},
     "_loop_clock": set(),

@@ -459,10 +459,8 @@ async def test_a_trio_nursery_that_an_owned_task_has_open_is_inside_too(autojump
     assert trio.current_time() == pytest.approx(1, abs=0.1)
 
 
-async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before_them(
-    autojump_clock,
-):
-    """Asyncio cancels the tasks, and they their Trio nurseries: not in any order."""
+async def test_the_trio_nurseries_of_owned_tasks_are_cancelled_with_them(autojump_clock):
+    """At once, and not for one task in two when its body has cleaned up."""
     ended = []
 
     async def trio_child():
@@ -477,15 +475,21 @@ async def test_no_trio_code_of_owned_tasks_sees_the_nurserys_cancellation_before
             try:
                 await asyncio.sleep(1000)
             finally:
-                assert asyncio.current_task().cancelling() == 1
                 await asyncio.sleep(1)
+
+    async def is_cancelled():
+        try:
+            await opens()
+        finally:
+            assert asyncio.current_task().cancelling() == 1
+            ended.append("a body")
 
     async with open_asyncio_nursery() as nursery:
         for _ in range(20):
-            await trio2aio(by_create_task)(opens)
+            await trio2aio(by_create_task)(is_cancelled)
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
-    assert ended == [2] * 20
+    assert ended == [1] * 20 + ["a body"] * 20
 
 
 @pytest.mark.bridge(cancel_warn_after=2, redeliver_cancel_after=3)
@@ -780,7 +784,7 @@ async def test_a_task_of_asyncios_own_is_not_in_the_nursery_that_it_opens(autoju
 
 
 @pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
-async def test_a_loop_that_closes_leaves_the_nurseries_of_its_tasks_to_them(
+async def test_a_loop_that_closes_cancels_the_nurseries_of_its_tasks_with_them(
     open_nursery, autojump_clock
 ):
     log = []
@@ -794,7 +798,8 @@ async def test_a_loop_that_closes_leaves_the_nurseries_of_its_tasks_to_them(
     async with open_loop():
         await trio2aio(by_create_task)(opens)
         await trio.sleep(1)
-    assert log == ["body cleans up", "body ended", "worker cleans up", "worker ended"]
+    assert sorted(log[:2]) == ["body cleans up", "worker cleans up"]
+    assert sorted(log[2:]) == ["body ended", "worker ended"]
 
 
 @pytest.mark.parametrize("open_nursery", [trio.open_nursery, open_asyncio_nursery])
@@ -824,6 +829,74 @@ async def test_a_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_onc
         gc.enable()
     assert caught.group_contains(ExpectedError, depth=2)
     assert trio.current_time() == 1
+
+
+async def test_a_cancelled_nursery_that_fails_in_a_task_that_nobody_awaits_is_found_at_once(
+    autojump_clock,
+):
+    async def fails_in_cleanup():
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ExpectedError
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(fails_in_cleanup)
+            nursery.start_soon(trio.sleep_forever)  # its Cancelled was in the group
+            await asyncio.sleep(1)
+            nursery.cancel_scope.cancel()
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                await trio.sleep(1000)
+    finally:
+        gc.enable()
+    assert caught.group_contains(ExpectedError, depth=2)
+    assert trio.current_time() == 1
+
+
+async def test_a_failed_task_is_found_while_trio_code_that_it_cancelled_cleans_up(autojump_clock):
+    found_at = []
+
+    @aio2trio
+    async def cleans_up_for_long():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(3)
+
+    async def gathers():
+        await asyncio.gather(asyncio.sleep(1000), cleans_up_for_long())
+
+    async def trio_fail():
+        await trio.sleep(1)
+        raise ExpectedError
+
+    async def opens():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            nursery.start_soon(trio_fail)
+            await asyncio.create_task(gathers())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ExceptionGroup):
+            async with open_asyncio_nursery():
+                await trio2aio(by_create_task)(opens)
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    found_at.append(trio.current_time())
+    finally:
+        gc.enable()
+    assert found_at == [1]
+    assert trio.current_time() == 4
 
 
 @pytest.mark.parametrize(

@@ -149,21 +149,16 @@ class Bridge:
             or (self.starting is not None and task.get_coro() is self.starting)
         )
 
-    def is_below_adopter(self, task: asyncio.Task[Any]) -> bool:
-        """Whether it is a guest in a Trio nursery that an asyncio task has open.
+    def cancel_adopted(self, task: asyncio.Task[Any]) -> None:
+        """Cancel an asyncio task together with the Trio scopes that it has open.
 
-        Who cancels that task cancels what is in the nursery. If he cancelled the guest too, its
-        host would take it for an error.
+        For who cancels all that is around it. By ``Task.cancel()`` alone the Trio code in these
+        scopes would learn of it only when the task leaves them, and the guests in there would be
+        cancelled by nobody that their hosts know of.
         """
-        host = self.hosts.get(task)
-        trio_task = None if host is None else host.task
-        adopting = {adopter.task for adopter in self.adopters.values()}
-        while trio_task is not None:
-            if trio_task in adopting:
-                return True
-            nursery = trio_task.parent_nursery
-            trio_task = None if nursery is None else nursery.parent_task
-        return False
+        task.cancel()
+        if task in self.adopters and (managers := self.open_managers.get(task)):
+            managers[0].scope.cancel()
 
     @property
     def owner(self) -> CallNursery:

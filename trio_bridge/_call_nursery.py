@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import trio
 from trio.lowlevel import Abort
 
+from ._bridge import by_loop
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
@@ -79,7 +81,7 @@ class CallNursery(ABC):
         assert self._side is not None
         with self._side:
             for task in self.to_cancel():
-                task.cancel()
+                by_loop[self.loop].cancel_adopted(task)
 
     def to_cancel(self) -> set[asyncio.Task[Any]]:
         """The asyncio tasks that are cancelled with the surroundings."""

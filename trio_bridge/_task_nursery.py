@@ -77,12 +77,10 @@ class TaskNursery(CallNursery):
             if not waiting:
                 waiting = remaining
                 for task in remaining:
-                    if not bridge.is_below_adopter(task):
-                        task.cancel()
-                        self._cancelled.add(task)
+                    bridge.cancel_adopted(task)
+                    self._cancelled.add(task)
             ended |= remaining - bridge.hosts.keys()  # their hosts get their errors
-            cancelled = waiting.intersection(self._cancelled)
-            with _reminders(cancelled, bridge, why), contextlib.suppress(asyncio.CancelledError):
+            with _reminders(waiting, bridge, why), contextlib.suppress(asyncio.CancelledError):
                 # The error is from a task that cleans up by cancelling all tasks, ours included.
                 await asyncio.wait(waiting)
         self.tasks.report_unawaited(ended)

@@ -140,6 +140,37 @@ async def test_4_2_row_1_a_guest_that_waits_in_trio_code_gets_one_cancel(autojum
     assert trio.current_time() == pytest.approx(4)
 
 
+@aio2trio
+async def shielded_sleep():
+    with trio.CancelScope(shield=True):
+        await trio.sleep(2)
+
+
+async def nursery_with_a_shielded_child():
+    async with aio2trio(trio.open_nursery()) as nursery:
+        nursery.start_soon(shielded_sleep)
+
+
+@pytest.mark.parametrize("outlasts", [shielded_sleep, nursery_with_a_shielded_child])
+async def test_4_2_row_1_a_cancellation_that_trio_code_outlasts_is_seen_at_the_next_wait(
+    autojump_clock, outlasts
+):
+    log = []
+
+    @trio2aio
+    async def guest():
+        await outlasts()
+        log.append("outlasted")
+        await asyncio.sleep(0)
+        log.append("went on")
+
+    with trio.move_on_after(1) as scope:
+        await guest()
+    assert scope.cancelled_caught
+    assert trio.current_time() == 2
+    assert log == ["outlasted"]
+
+
 async def test_4_2_row_1_an_outer_scope_passes_through_two_crossings(autojump_clock):
     """The inner crossing's scope isn't cancelled, the outer one is: it must get the Cancelled."""
 

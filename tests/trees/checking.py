@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from model import predict
-from programs import Ended, Node
 from running import Recorder, run
+
+if TYPE_CHECKING:
+    from programs import Ended, Node
 
 
 def check(program: Node) -> Recorder:

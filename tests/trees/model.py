@@ -261,7 +261,7 @@ class Model:
         first = min(not_values, key=lambda end: (end.time, not end.errors))
         has_cancelled = around.cancel < first.time or not first.errors
         cancel = around.cancel if has_cancelled else inf
-        # Of several that are cancelled at once the first is unknown: none, for what must come before.
+        # Of several that are cancelled at once the first is unknown: none then must come before.
         ended = [end for end in ends if end.time < first.time or (end is first and first.errors)]
         go_on = (
             Task(child, start, cancel, is_awaited=True)
@@ -292,8 +292,8 @@ class Model:
 
 
 def _of_task(cancel: float, owner_cancel: float) -> Around:
-    """What is around an asyncio task of asyncio's own. It is cancelled by ``Task.cancel()`` only."""
-    return Around(cancel, owner_cancel, inf)
+    """What is around an asyncio task of asyncio's own: no scopes but those of its owner."""
+    return Around(cancel, owner_cancel, owner_cancel)
 
 
 def _cancels_children(body: End, inner: Around) -> float:

@@ -6,7 +6,7 @@ names of the classes say where it changes.
 1. Each wait has a time of its own: ``Wait(3, 5)`` is 3 units and a fraction that no other wait, nor
    any sum of others, has. So two things that happen at one time have one cause, and what comes
    first is never left to a scheduler.
-2. What takes time, or asks for a cancellation, is followed by a wait before anything new is started.
+2. What asks for a cancellation waits before it starts anything new. Each leaf takes time.
 3. A block that may have absorbed a cancellation ends with a checkpoint, on either side. So does a
    step that another follows. Between the two sides is then one difference less: asyncio's
    cancellation is an edge, and Trio's a level.

@@ -10,7 +10,7 @@ import signal
 import sys
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
@@ -44,8 +44,11 @@ from programs import (
 
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio, unview
 
-TASK_GROUPS_LET_GO = sys.version_info >= (3, 13)
-HANG = 3
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+TASK_GROUPS_ARE_RIGHT = sys.version_info >= (3, 13)
+HANG = 30
 """Real seconds."""
 FOREVER = 1e9
 """Virtual seconds: what waits for nothing waits until then."""
@@ -112,7 +115,7 @@ class Recorder:
     cancelling: list[tuple[str, float, int]] = field(default_factory=list)
     """For each node that went on on the asyncio side: its task's count of cancellations."""
     complaints: list[str] = field(default_factory=list)
-    outcome: Outcome = Unexpected("did not end")
+    outcome: Outcome = field(default_factory=lambda: Unexpected("did not end"))
     time: float = 0
     scopes: dict[str, trio.CancelScope] = field(default_factory=dict)
     left_tasks: list[str] = field(default_factory=list)
@@ -326,23 +329,37 @@ class Recorder:
         return node.name
 
     async def asyncio_Gather(self, node: Gather) -> tuple[Any, ...]:
-        return tuple(await asyncio.gather(*map(self.asyncio, node.children)))
+        # In a task of its own, as from 3.14 on gather() keeps the task that awaits it until all its
+        # children have ended: it would not be found when it fails.
+        return await asyncio.create_task(_gather(*map(self.asyncio, node.children)))
 
     async def asyncio_TaskGroup(self, node: TaskGroup) -> Any:
         group = asyncio.TaskGroup()
+        was_cancelled = True
         try:
             async with group:
-                for child in node.children:
-                    group.create_task(self.asyncio(child))
-                value = await self.asyncio(node.body)
-                await _asyncio_checkpoint()
+                try:
+                    for child in node.children:
+                        group.create_task(self.asyncio(child))
+                    value = await self.asyncio(node.body)
+                    await _asyncio_checkpoint()
+                finally:
+                    was_cancelled = group._parent_cancel_requested
             return value
         finally:
-            # A failed task that nobody awaits is found when nothing holds it. Its traceback leads
-            # to its groups, and before 3.13 they to the task.
-            if not TASK_GROUPS_LET_GO:
-                group._parent_task = None
+            if not TASK_GROUPS_ARE_RIGHT:
+                _mend_task_group(group, was_cancelled)
             del group
+
+
+def _mend_task_group(group: asyncio.TaskGroup, was_cancelled: bool) -> None:
+    """What asyncio does itself from 3.13 on."""
+    # Else its parent counts a cancellation too many, if a child failed when the body had ended.
+    if group._parent_cancel_requested and not was_cancelled:
+        group._parent_task.uncancel()
+    # Else its parent, if it fails and nobody awaits it, is not found before the garbage collector
+    # is there: the traceback leads to the group.
+    group._parent_task = None
 
 
 # ---- clean-up, which nothing interrupts
@@ -367,6 +384,10 @@ def _cleaned_up(leaf: Leaf) -> str:
     if leaf.cleanup.ends == "raises":
         raise ProgramError(name)
     return name
+
+
+async def _gather(*coros: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
+    return tuple(await asyncio.gather(*coros))
 
 
 async def _asyncio_checkpoint() -> None:

@@ -51,6 +51,10 @@ class Maker:
     nodes: int = 0
     waits: int = 0
     scopes: list[str] = field(default_factory=list)
+    is_owned: bool = False
+    """Whether a nursery of the user's waits for the asyncio tasks that are started here."""
+    is_loose: bool = False
+    """Whether it is in a task that the closing loop may find running."""
 
     def wait(self, least: int = 1) -> Wait:
         self.waits += 1
@@ -100,6 +104,8 @@ class Maker:
 
     def MoveOn(self, name: str, side: str, depth: int) -> MoveOn:
         of = self.draw(st.sampled_from(["trio", "asyncio"]))
+        if side == "trio" and self.is_loose:
+            of = "trio"  # docs/limits.md: such a manager of asyncio's is left by the closing loop
         wait = self.wait()
         if "trio" in (side, of):
             self.scopes.append(name)
@@ -112,8 +118,11 @@ class Maker:
 
     def AsyncioNursery(self, name: str, side: str, depth: int) -> AsyncioNursery:
         self.scopes.append(name)
+        outer, self.is_owned = self.is_owned, True
         body = self.node(side, depth)
-        return AsyncioNursery(name, body, self.several("asyncio", depth, 0, 2))
+        children = self.several("asyncio", depth, 0, 2)
+        self.is_owned = outer
+        return AsyncioNursery(name, body, children)
 
     def ToAsyncio(self, name: str, side: str, depth: int) -> ToAsyncio:
         return ToAsyncio(name, self.node("asyncio", depth))
@@ -126,11 +135,16 @@ class Maker:
 
     def Spawn(self, name: str, side: str, depth: int) -> Spawn:
         wait = self.wait()
-        return Spawn(name, self.node(side, depth), wait)
+        outer, self.is_loose = self.is_loose, self.is_loose or not self.is_owned
+        child = self.node(side, depth)
+        self.is_loose = outer
+        return Spawn(name, child, wait)
 
     def Gather(self, name: str, side: str, depth: int) -> Gather:
-        first = self.node(side, depth)
-        return Gather(name, (first, *self.several(side, depth, 1, 2)))
+        outer, self.is_loose = self.is_loose, self.is_loose or not self.is_owned
+        children = (self.node(side, depth), *self.several(side, depth, 1, 2))
+        self.is_loose = outer
+        return Gather(name, children)
 
     def TaskGroup(self, name: str, side: str, depth: int) -> TaskGroup:
         body = self.node(side, depth)

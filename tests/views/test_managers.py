@@ -2605,3 +2605,35 @@ def test_random_nestings(layers, cancel_at, start):
     began = time.monotonic()
     trio_bridge.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     assert time.monotonic() - began < 10
+
+
+async def test_a_group_of_cancellations_from_a_trio_call_stays_in_the_cancelled_scope(
+    asyncio_code, autojump_clock
+):
+    """The body has no wait between the call and the end of the scope."""
+
+    async def fails_in_cleanup():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            raise ValueError
+
+    @aio2trio
+    async def call():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fails_in_cleanup)
+            await trio.sleep_forever()
+
+    async def code():
+        async with aio2trio(trio.move_on_after(1)) as scope:
+            try:
+                await call()
+            except* ValueError:
+                pass
+        assert asyncio.current_task().cancelling() == 0
+        return scope.cancelled_caught
+
+    assert await asyncio_code(code)()
+    assert trio.current_time() == 2

@@ -74,7 +74,7 @@ async def pending_interruption() -> BaseException | None:
     try:
         await trio.lowlevel.checkpoint_if_cancelled()
     except (trio.Cancelled, KeyboardInterrupt) as exc:
-        return exc
+        return exc.with_traceback(None)  # which leads here, and to all who wait for us: no cycles
     return None
 
 

@@ -8,6 +8,7 @@ takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which th
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import trio
@@ -217,13 +218,16 @@ class Host:
             # wait, not after what it does in the turns that are made here.
             self._interruption = await pending_interruption()
         self._call = None
+        # It may have been shielded from a cancellation. The guest is to see that at its next wait,
+        # not after all that it does in turns which are made here: then we wait first.
+        is_cancelled = _is_cancelled()
         pump = self._bridge.pump
         with self._bridge.side:
             is_held = pump.is_held = pump.is_parked
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:
-                pump.release(make_turns=True)
+                pump.release(make_turns=not is_cancelled)
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
@@ -248,6 +252,11 @@ class Host:
         return self._interruption if self._has_cancelled else None
 
     @property
+    def cancellation(self) -> BaseException | None:
+        """The ``trio.Cancelled`` of the wait, whether the guest knows or not."""
+        return self._interruption if self.is_cancelled else None
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether a Trio scope was cancelled around the wait, whether the guest knows or not."""
         return isinstance(self._interruption, trio.Cancelled)
@@ -270,9 +279,9 @@ class Host:
         try:
             raise_cancel()
         except (trio.Cancelled, KeyboardInterrupt) as exc:
-            self._interrupted(exc)
+            # Its traceback leads here, and from here to all who call: no cycles.
+            self._interrupted(exc.with_traceback(None))
         self._resume(self._context)
-        del self, raise_cancel  # the cancellation, and what has it as its context, lead here
         return Abort.FAILED
 
     def _interrupted(self, exc: BaseException) -> None:
@@ -308,6 +317,8 @@ class Host:
             with self._bridge.side:
                 guest.cancel()
             self._now_cancelled()
+        # Other Trio code that this cancels has a Cancelled whose frames lead here by their callers.
+        del guest, end
 
     def _now_cancelled(self) -> None:
         if not self._has_cancelled:
@@ -331,6 +342,11 @@ class Host:
         self.forgotten = error
 
     # ---- the outcome
+
+    def let_go(self) -> None:
+        """Nobody asks for the outcome. What may still lead here is not to keep the guest alive."""
+        self._interruption = None
+        del self._guest, self._end
 
     def result(self) -> Any:
         """The end's value or error, as the Trio side should see it. To be asked for once."""
@@ -356,6 +372,11 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
+
+
+def _is_cancelled() -> bool:
+    """Whether a scope around the current Trio task is cancelled."""
+    return trio.current_effective_deadline() == -math.inf
 
 
 def _why(interruption: BaseException | None) -> str:

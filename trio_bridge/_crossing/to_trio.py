@@ -120,6 +120,8 @@ def call_trio_plain(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
         return bridge.side.call_trio(trio_task, lambda: fn(*args, **kwargs))
     finally:
         bridge.calls_plainly = outer
+        # cancel() may make errors, whose frames lead here by their callers: no cycles.
+        del task, outer
 
 
 def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task | None:

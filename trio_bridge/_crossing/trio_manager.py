@@ -9,7 +9,8 @@
    asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
    stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``.
 4. If asyncio cancels the body, a scope around the manager is cancelled, and the manager is left
-   with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on.
+   with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on. (Where a nursery or
+   the loop cancels all its tasks, that scope is cancelled at once; else when the body ends.)
 5. Managers are left in the reverse order and by the task that entered them. What is never left is
    left with an error that names it when the task ends.
 6. In a program that starts from asyncio one task may set up what another takes down, in different
@@ -176,7 +177,7 @@ class TrioManager:
         else:
             return leaving
         finally:
-            del exc, leaving  # an error leads here: no cycles
+            del self, exc, leaving  # an error leads here: no cycles
 
     @trio.lowlevel.disable_ki_protection
     async def _enter(self) -> Any:
@@ -186,8 +187,9 @@ class TrioManager:
         return type(manager).__enter__(manager)
 
     async def _exit(self, exc: BaseException | None) -> object:
-        manager = self.manager
-        if not self._is_async:
+        manager, is_async = self.manager, self._is_async
+        del self  # what leaves leads here, and we to the task that may end by it: no cycles
+        if not is_async:
             return type(manager).__exit__(manager, *details(exc))
         leaving = type(manager).__aexit__(manager, *details(exc))
         try:
@@ -266,7 +268,9 @@ class _Leave(TrioCall):
         if isinstance(exc, asyncio.CancelledError):
             return await self._cancelled(cancelled_by) or exc
         if isinstance(exc, BaseExceptionGroup) and exc.subgroup(asyncio.CancelledError):
-            cancelled = await self._cancelled(cancelled_by)
+            # Perhaps of a Trio call which Trio has cancelled: the task itself may not know yet.
+            assert self.host is not None
+            cancelled = await self._cancelled(cancelled_by or self.host.cancellation)
             if cancelled is not None:
                 return convert_group(exc, asyncio.CancelledError, cancelled)
         return exc
@@ -310,6 +314,7 @@ class _Adoption:
             await host.attend()
             if host.forgotten is not None:
                 self._nursery.fail(host.forgotten)
+            host.let_go()
         self._nursery.disown(self)
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
