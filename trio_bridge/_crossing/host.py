@@ -213,10 +213,6 @@ class Host:
     async def _run_call(self, call: TrioCall) -> None:
         await self._go_to(call.context)
         await call.run()
-        if self._interruption is None:
-            # It may have been shielded from a cancellation. The guest should see that at its next
-            # wait, not after what it does in the turns that are made here.
-            self._interruption = await pending_interruption()
         self._call = None
         # It may have been shielded from a cancellation. The guest is to see that at its next wait,
         # not after all that it does in turns which are made here: then we wait first.
