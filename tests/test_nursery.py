@@ -875,6 +875,58 @@ async def test_misuse_is_told_what_to_write():
             await nursery.start(None)
         with pytest.raises(AttributeError):
             nursery.cancel()
+async def test_a_task_factory_may_return_what_cannot_be_weakly_referred_to(autojump_clock):
+    class Wrapped:
+        __slots__ = ("task",)
+
+        def __init__(self, task):
+            self.task = task
+
+    def factory(loop, coro, **options):
+        return Wrapped(asyncio.Task(coro, loop=loop, **options))
+
+    async def starts(work):
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        assert type(loop.create_task(work())) is Wrapped
+        loop.set_task_factory(None)
+
+    worker = Worker()
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(starts)(worker)
+        await trio2aio(asyncio.sleep)(0)
+        nursery.cancel_scope.cancel()
+    if sys.version_info >= (3, 12):  # where tasks tell their context
+        assert worker.log == ["worker cleans up", "worker ended"]
+
+
+@pytest.mark.bridge(cancel_warn_after=1)
+async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_clock):
+    class Deaf(asyncio.Future):
+        def cancel(self, msg=None):
+            return False
+
+    def factory(loop, coro, **options):
+        coro.close()
+        future = Deaf(loop=loop)
+        loop.call_later(2, future.set_result, None)
+        return future
+
+    async def starts():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        loop.create_task(fail())
+        loop.set_task_factory(None)
+
+    async def leave():
+        async with open_asyncio_nursery() as nursery:
+            await trio2aio(starts)()
+            nursery.cancel_scope.cancel()
+
+    with pytest.warns(RuntimeWarning, match="<Deaf pending.*> was cancelled by the asyncio nurs"):
+        await leave()
+
+
     with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):
         nursery.start_soon(fail)
     with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):

@@ -111,11 +111,14 @@ class CancelReminder:
             timer.cancel()
 
     def _warn(self, seconds: float) -> None:
+        guest = self._guest
+        name, place = repr(guest), ""
+        if hasattr(guest, "get_coro"):  # else it is a future, which a task factory may return
+            name, place = guest.get_name(), f" It waits here:\n{format_awaits(guest.get_coro())}"
         warnings.warn(
-            f"{self._guest.get_name()} was cancelled {self._why} {seconds:g} s ago and has "
+            f"{name} was cancelled {self._why} {seconds:g} s ago and has "
             "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
-            f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
-            f"{format_awaits(self._guest.get_coro())}",
+            f"waits for it. Pass redeliver_cancel_after=... to cancel it again.{place}",
             RuntimeWarning,
             stacklevel=2,
         )
