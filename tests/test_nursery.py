@@ -677,6 +677,21 @@ async def test_a_failing_inner_nursery_fails_the_outer_one():
     assert [type(exc) for exc in inner_group.exceptions] == [ExpectedError]
 
 
+async def test_a_task_of_the_outer_loop_that_code_of_an_inner_one_starts_is_the_outer_nurserys(
+    autojump_clock,
+):
+    """The innermost nursery *of that loop* around the code."""
+    worker = Worker()
+    async with open_loop() as loop, open_asyncio_nursery() as nursery:
+        async with open_loop(), open_asyncio_nursery():
+            trio2aio(loop.call_soon_threadsafe)(lambda: loop.create_task(worker()))
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+        assert worker.log == ["worker cleans up", "worker ended"]
+
+
 async def test_several_in_parallel_fail_by_themselves(autojump_clock):
     outcomes = {}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
 
-from ._bridge import below, current_bridge, nearest, owning
+from ._bridge import below, current_bridge, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
 from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
@@ -118,7 +118,7 @@ class BlockNursery(TaskNursery):
 
     def __init__(self, bridge: Bridge, trio_nursery: trio.Nursery) -> None:
         super().__init__(bridge.loop, trio_nursery.cancel_scope)
-        self.parent = nearest(owning.get(), bridge.loop)
+        self.parent = _innermost_open(owning.get())
         self._bridge: Final = bridge
         self._children = 0
         self._child_ended: Final = trio.lowlevel.ParkingLot()
@@ -268,6 +268,13 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
         # nothing of it is left here
 
     Returns:
+def _innermost_open(nursery: TaskNursery | None) -> TaskNursery | None:
+    """The innermost that has not ended, on whichever loop: code inside may call any of them."""
+    while nursery is not None and not nursery.is_open:
+        nursery = nursery.parent
+    return nursery
+
+
       An async context manager. Its value has ``start_soon``, ``start`` and ``cancel_scope``.
 
     Raises:
