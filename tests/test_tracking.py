@@ -343,6 +343,28 @@ async def test_4_5_1_an_error_found_in_another_thread_leaves_at_once():
     assert caught.group_contains(HandlerCrashedError, depth=1)
 
 
+async def test_a_task_that_the_function_starts_at_the_blocks_end_is_the_nurserys(autojump_clock):
+    reported = []
+
+    async def report(exc):
+        await asyncio.sleep(1)
+        reported.append(str(exc))
+
+    async def fail():
+        raise ValueError("expected")
+
+    async def starts():
+        held.append(asyncio.create_task(fail()))
+
+    def on_error(loop, context):
+        loop.create_task(report(context["exception"]))
+
+    held = []
+    async with open_loop(on_error=on_error), open_asyncio_nursery():
+        await trio2aio(starts)()
+    assert reported == ["expected"]
+
+
 async def test_an_exit_that_the_function_raises_leaves_bare():
     def handler(loop, context):
         raise SystemExit(3)

@@ -205,11 +205,10 @@ class BlockNursery(TaskNursery):
                 await self._until_quiet(self._cancel_tasks_at_end)
             raise
         finally:
-            self._bridge.side.call_asyncio(self.tasks.report_unawaited)
             self.shut()
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        while self._children or self.tasks.running():
+        while self._children or self.tasks.running() or self._reports_start_tasks():
             if self._children:
                 await self._child_ended.park()
                 continue
@@ -238,6 +237,11 @@ class BlockNursery(TaskNursery):
 
 async def _end_of(reference: weakref.ref[asyncio.Task[Any]]) -> None:
     task = reference()
+    def _reports_start_tasks(self) -> bool:
+        """Report what nobody has awaited. Whoever handles that may start a task."""
+        self._bridge.side.call_asyncio(self.tasks.report_unawaited)
+        return bool(self._children or self.tasks.running())
+
     if task is not None and not task.done():
         await asyncio.wait([task])
 
