@@ -875,21 +875,6 @@ def test_task_factory_and_debug_mode_work_under_the_exchanged_methods():
     assert made.count("work") == 1
 
 
-# ---- misuse
-
-
-async def test_misuse_is_told_what_to_write():
-    async with open_asyncio_nursery() as nursery:
-        with pytest.raises(TypeError, match=r"nursery\.start_soon\(fail, \.\.\.\)"):
-            nursery.start_soon(fail())
-        with pytest.raises(TypeError, match="await awaitable"):
-            nursery.start_soon(3)
-        with pytest.raises(TypeError, match=r"nursery\.start\(fail, \.\.\.\)"):
-            await nursery.start(fail())
-        with pytest.raises(TypeError, match="await awaitable"):
-            await nursery.start(None)
-        with pytest.raises(AttributeError):
-            nursery.cancel()
 async def test_a_task_factory_may_return_what_cannot_be_weakly_referred_to(autojump_clock):
     class Wrapped:
         __slots__ = ("task",)
@@ -942,6 +927,21 @@ async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_cl
         await leave()
 
 
+# ---- misuse
+
+
+async def test_misuse_is_told_what_to_write():
+    async with open_asyncio_nursery() as nursery:
+        with pytest.raises(TypeError, match=r"nursery\.start_soon\(fail, \.\.\.\)"):
+            nursery.start_soon(fail())
+        with pytest.raises(TypeError, match="await awaitable"):
+            nursery.start_soon(3)
+        with pytest.raises(TypeError, match=r"nursery\.start\(fail, \.\.\.\)"):
+            await nursery.start(fail())
+        with pytest.raises(TypeError, match="await awaitable"):
+            await nursery.start(None)
+        with pytest.raises(AttributeError):
+            nursery.cancel()
     with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):
         nursery.start_soon(fail)
     with pytest.raises(RuntimeError, match="this asyncio nursery has ended"):
@@ -954,6 +954,28 @@ async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_cl
                 pass
 
     await asyncio_code()
+
+
+async def test_what_could_not_be_started_is_not_waited_for():
+    async def starts_on_the_asyncio_side(nursery):
+        with pytest.raises(RuntimeError, match=r"await aio2trio\(nursery\.start\)\("):
+            await nursery.start(fail)
+
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(starts_on_the_asyncio_side)(nursery)
+        with pytest.raises(RuntimeError, match=r"threadsafe\(nursery\.start_soon, \.\.\.\)"):
+            await trio.to_thread.run_sync(nursery.start_soon, fail)
+
+
+async def test_started_in_a_thread_is_told_what_to_write():
+    async def starts(task_status):
+        with pytest.raises(RuntimeError, match=r"threadsafe\(task_status\.started, \.\.\.\)"):
+            await asyncio.to_thread(task_status.started)
+        asyncio.get_running_loop().call_soon_threadsafe(task_status.started, "value")
+        await asyncio.sleep(0.001)
+
+    async with open_asyncio_nursery() as nursery:
+        assert await nursery.start(starts) == "value"
 
 
 def test_without_a_loop_it_says_so():
