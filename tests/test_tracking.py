@@ -343,6 +343,29 @@ async def test_4_5_1_an_error_found_in_another_thread_leaves_at_once():
     assert caught.group_contains(HandlerCrashedError, depth=1)
 
 
+async def test_a_task_that_is_false_is_its_nurserys_all_the_same():
+    class Falsy(asyncio.Task):
+        def __bool__(self):
+            return False
+
+    async def fail():
+        await asyncio.sleep(0)
+        raise ValueError("expected")
+
+    async def starts():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(lambda loop, coro, **options: Falsy(coro, loop=loop, **options))
+        asyncio.create_task(fail())
+        loop.set_task_factory(None)
+        await asyncio.sleep(0.001)
+
+    async with open_loop():
+        with pytest.raises(ExceptionGroup) as excinfo:
+            async with open_asyncio_nursery():
+                await trio2aio(starts)()
+    assert str(excinfo.value.exceptions[0]) == "expected"
+
+
 async def test_a_task_that_the_function_starts_at_the_blocks_end_is_the_nurserys(autojump_clock):
     reported = []
 

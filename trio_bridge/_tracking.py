@@ -91,7 +91,8 @@ class Tracking:
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:
-        thing = context.get("task") or context.get("future") or context.get("handle")
+        things = (context.get(key) for key in ("task", "future", "handle"))
+        thing = next((thing for thing in things if thing is not None), None)  # a task may be falsy
         innermost = owning.get() if thing is None else started_in(thing)
         return nearest(innermost, self._loop) or self._root
 
