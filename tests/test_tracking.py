@@ -402,3 +402,10 @@ async def test_an_unknown_on_error_is_refused():
     with pytest.raises(ValueError, match="write on_error='raise'"):
         async with open_loop(on_error="ignore"):
             pass
+
+    async def report(loop, context):
+        """Nobody would await it."""
+
+    with pytest.raises(ValueError, match=r"loop\.create_task\(report\(context\)\)"):
+        async with open_loop(on_error=report):
+            pass

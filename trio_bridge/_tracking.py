@@ -14,6 +14,7 @@ know, and it can be done on any loop.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -41,6 +42,11 @@ def check_on_error(on_error: OnError) -> None:
         raise ValueError(
             f"on_error={on_error!r}: write on_error='raise', on_error='log', "
             "or a function that takes the loop and asyncio's context dict"
+        )
+    if inspect.iscoroutinefunction(on_error):  # nobody would await it, and the error would be lost
+        raise ValueError(
+            f"on_error={on_error!r}: write a plain function; it may start a task with\n"
+            "    loop.create_task(report(context))"
         )
 
 
