@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import linecache
 import sys
 import warnings
 import weakref
@@ -228,6 +229,32 @@ async def test_two_loops_each_own_their_own(autojump_clock):
 
 
 # ---- start_soon, start
+
+
+async def test_a_name_is_that_of_the_asyncio_task_too(autojump_clock):
+    names = []
+
+    async def work(*, task_status=None):
+        names.append(asyncio.current_task().get_name())
+        names.append(asyncio.current_task().get_coro().__qualname__.rpartition(".")[2])
+        if task_status is not None:
+            task_status.started()
+
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(work, name="by name")
+        await nursery.start(work, name="and by name")
+    assert names == ["by name", "work", "and by name", "work"] or names == [
+        *("and by name", "work", "by name", "work")
+    ]
+
+
+async def test_what_is_no_asyncio_function_is_named():
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(len, "abc")
+    (error,) = caught.value.exceptions
+    assert isinstance(error, TypeError)
+    assert "len, which an asyncio nursery has started, is no asyncio function" in str(error)
 
 
 async def test_4_5_2_start_soon_runs_asyncio_functions_until_the_end(autojump_clock):
@@ -514,6 +541,8 @@ async def test_4_2_row_2_a_task_that_does_not_end_is_named_and_cancelled_again(a
     assert "was cancelled by the asyncio nursery that owns it 2 s ago" in message
     assert "in stubborn" in message
     assert "await asyncio.sleep(1000)" in message
+    assert warning.filename == __file__
+    assert linecache.getline(__file__, warning.lineno).strip() == "await asyncio.sleep(1000)"
 
 
 @pytest.mark.bridge(cancel_warn_after=2)
@@ -568,6 +597,8 @@ async def test_4_5_2_the_bodys_error_cancels_the_tasks(autojump_clock):
             await trio.sleep(1)
             raise ExpectedError("body")
     assert [str(exc) for exc in caught.value.exceptions] == ["body"]
+    assert caught.value.message == "errors in an asyncio nursery"
+    assert caught.value.__notes__[0].startswith("This group left an asyncio nursery, opened here:")
     assert worker.log == ["worker cleans up", "worker ended"]
 
 
@@ -703,6 +734,21 @@ async def test_a_failing_inner_nursery_fails_the_outer_one():
                 inner.start_soon(fail)
     (inner_group,) = caught.value.exceptions
     assert [type(exc) for exc in inner_group.exceptions] == [ExpectedError]
+
+
+async def test_a_task_of_the_outer_loop_that_code_of_an_inner_one_starts_is_the_outer_nurserys(
+    autojump_clock,
+):
+    """The innermost nursery *of that loop* around the code."""
+    worker = Worker()
+    async with open_loop() as loop, open_asyncio_nursery() as nursery:
+        async with open_loop(), open_asyncio_nursery():
+            trio2aio(loop.call_soon_threadsafe)(lambda: loop.create_task(worker()))
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+        assert worker.log == ["worker cleans up", "worker ended"]
 
 
 async def test_several_in_parallel_fail_by_themselves(autojump_clock):
@@ -957,6 +1003,58 @@ def test_task_factory_and_debug_mode_work_under_the_exchanged_methods():
     assert made.count("work") == 1
 
 
+async def test_a_task_factory_may_return_what_cannot_be_weakly_referred_to(autojump_clock):
+    class Wrapped:
+        __slots__ = ("task",)
+
+        def __init__(self, task):
+            self.task = task
+
+    def factory(loop, coro, **options):
+        return Wrapped(asyncio.Task(coro, loop=loop, **options))
+
+    async def starts(work):
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        assert type(loop.create_task(work())) is Wrapped
+        loop.set_task_factory(None)
+
+    worker = Worker()
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(starts)(worker)
+        await trio2aio(asyncio.sleep)(0)
+        nursery.cancel_scope.cancel()
+    if sys.version_info >= (3, 12):  # where tasks tell their context
+        assert worker.log == ["worker cleans up", "worker ended"]
+
+
+@pytest.mark.bridge(cancel_warn_after=1)
+async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_clock):
+    class Deaf(asyncio.Future):
+        def cancel(self, msg=None):
+            return False
+
+    def factory(loop, coro, **options):
+        coro.close()
+        future = Deaf(loop=loop)
+        loop.call_later(2, future.set_result, None)
+        return future
+
+    async def starts():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        loop.create_task(fail())
+        loop.set_task_factory(None)
+
+    async def leave():
+        async with open_asyncio_nursery() as nursery:
+            await trio2aio(starts)()
+            nursery.cancel_scope.cancel()
+
+    with pytest.warns(RuntimeWarning, match="<Deaf pending.*> was cancelled by the asyncio nurs"):
+        await leave()
+
+
 # ---- misuse
 
 
@@ -984,6 +1082,28 @@ async def test_misuse_is_told_what_to_write():
                 pass
 
     await asyncio_code()
+
+
+async def test_what_could_not_be_started_is_not_waited_for():
+    async def starts_on_the_asyncio_side(nursery):
+        with pytest.raises(RuntimeError, match=r"await aio2trio\(nursery\.start\)\("):
+            await nursery.start(fail)
+
+    async with open_asyncio_nursery() as nursery:
+        await trio2aio(starts_on_the_asyncio_side)(nursery)
+        with pytest.raises(RuntimeError, match=r"threadsafe\(nursery\.start_soon, \.\.\.\)"):
+            await trio.to_thread.run_sync(nursery.start_soon, fail)
+
+
+async def test_started_in_a_thread_is_told_what_to_write():
+    async def starts(task_status):
+        with pytest.raises(RuntimeError, match=r"threadsafe\(task_status\.started, \.\.\.\)"):
+            await asyncio.to_thread(task_status.started)
+        asyncio.get_running_loop().call_soon_threadsafe(task_status.started, "value")
+        await asyncio.sleep(0.001)
+
+    async with open_asyncio_nursery() as nursery:
+        assert await nursery.start(starts) == "value"
 
 
 def test_without_a_loop_it_says_so():

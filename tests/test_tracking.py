@@ -272,6 +272,16 @@ async def test_4_5_1_a_failed_task_that_somebody_holds_is_found_at_the_end(block
     gc.collect()  # reports nothing: the test's own loop would fail
 
 
+async def test_what_asyncio_would_have_said_is_a_note():
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_loop() as loop:
+            loop.create_task(crash_in_a_task(), name="nightly")
+            await trio.sleep_forever()
+    assert error_of(caught).__notes__ == [
+        "asyncio: Task exception was never retrieved (task 'nightly')"
+    ]
+
+
 async def test_4_5_1_what_the_function_raises_leaves_the_block():
     def handler(loop, context):
         raise OSError("the handler's own")
@@ -343,6 +353,51 @@ async def test_4_5_1_an_error_found_in_another_thread_leaves_at_once():
     assert caught.group_contains(HandlerCrashedError, depth=1)
 
 
+async def test_a_task_that_is_false_is_its_nurserys_all_the_same():
+    class Falsy(asyncio.Task):
+        def __bool__(self):
+            return False
+
+    async def fail():
+        await asyncio.sleep(0)
+        raise ValueError("expected")
+
+    async def starts():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(lambda loop, coro, **options: Falsy(coro, loop=loop, **options))
+        asyncio.create_task(fail())
+        loop.set_task_factory(None)
+        await asyncio.sleep(0.001)
+
+    async with open_loop():
+        with pytest.raises(ExceptionGroup) as excinfo:
+            async with open_asyncio_nursery():
+                await trio2aio(starts)()
+    assert str(excinfo.value.exceptions[0]) == "expected"
+
+
+async def test_a_task_that_the_function_starts_at_the_blocks_end_is_the_nurserys(autojump_clock):
+    reported = []
+
+    async def report(exc):
+        await asyncio.sleep(1)
+        reported.append(str(exc))
+
+    async def fail():
+        raise ValueError("expected")
+
+    async def starts():
+        held.append(asyncio.create_task(fail()))
+
+    def on_error(loop, context):
+        loop.create_task(report(context["exception"]))
+
+    held = []
+    async with open_loop(on_error=on_error), open_asyncio_nursery():
+        await trio2aio(starts)()
+    assert reported == ["expected"]
+
+
 async def test_an_exit_that_the_function_raises_leaves_bare():
     def handler(loop, context):
         raise SystemExit(3)
@@ -358,10 +413,9 @@ async def test_an_unknown_on_error_is_refused():
         async with open_loop(on_error="ignore"):
             pass
 
+    async def report(loop, context):
+        """Nobody would await it."""
 
-def test_an_async_function_as_on_error_is_refused():
-    async def handler(loop, context):
-        pass
-
-    with pytest.raises(ValueError, match=r"handler.* is an async function"):
-        trio_bridge.run(trio.sleep, 0, on_error=handler)
+    with pytest.raises(ValueError, match=r"loop\.create_task\(report\(context\)\)"):
+        async with open_loop(on_error=report):
+            pass

@@ -11,11 +11,12 @@ import contextlib
 import inspect
 import weakref
 from contextlib import AbstractAsyncContextManager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
 
-from ._bridge import below, current_bridge, nearest, owning
+from ._bridge import below, current_bridge, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
 from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
@@ -114,6 +115,15 @@ def _check(async_fn: object, method: str) -> None:
         )
 
 
+def _check_thread(bridge: Bridge, method: str) -> None:
+    # A loop that isn't ours may run in another thread now, before the bridge has noticed.
+    if bridge.thread != get_ident() and get_running_loop() is not bridge.loop:
+        raise RuntimeError(
+            f"{method}() was called from another thread than the loop's. Write\n"
+            f"    loop.call_soon_threadsafe({method}, ...)"
+        )
+
+
 def _name(async_fn: object) -> str:
     return str(getattr(async_fn, "__qualname__", async_fn))
 
@@ -123,7 +133,7 @@ class BlockNursery(TaskNursery):
 
     def __init__(self, bridge: Bridge, trio_nursery: trio.Nursery) -> None:
         super().__init__(bridge.loop, trio_nursery.cancel_scope)
-        self.parent = nearest(owning.get(), bridge.loop)
+        self.parent = _innermost_open(owning.get())
         self._bridge: Final = bridge
         self._children = 0
         self._child_ended: Final = trio.lowlevel.ParkingLot()
@@ -138,25 +148,36 @@ class BlockNursery(TaskNursery):
 
     # ---- its children
 
+    # A child is counted when it is sure to run, as it is what counts down; and no Ctrl-C may come
+    # in between.
+
+    @trio.lowlevel.enable_ki_protection
     def start_child(
         self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None
     ) -> None:
         """Start an asyncio function as a child of the Trio nursery."""
-        trio_nursery = self._open_nursery()
-        self._children += 1
+        trio_nursery = self._open_nursery("start_soon")
         trio_nursery.start_soon(self._run_child, async_fn, args, name, name=name or _name(async_fn))
+        self._children += 1
 
+    @trio.lowlevel.enable_ki_protection
     async def await_start(
         self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None
     ) -> Any:
         """Start an asyncio function with a ``task_status``."""
-        trio_nursery = self._open_nursery()
+        if get_running_loop() is not None:
+            raise RuntimeError(
+                "nursery.start() belongs to Trio code. In asyncio code write\n"
+                "    await aio2trio(nursery.start)(async_fn, *args)"
+            )
+        trio_nursery = self._open_nursery("start")
         self._children += 1
         return await trio_nursery.start(
             self._run_started_child, async_fn, args, name, name=name or _name(async_fn)
         )
 
-    def _open_nursery(self) -> trio.Nursery:
+    def _open_nursery(self, method: str) -> trio.Nursery:
+        _check_thread(self._bridge, f"nursery.{method}")
         if self._trio_nursery is None:
             raise RuntimeError(
                 "this asyncio nursery has ended. Start the task inside its "
@@ -180,6 +201,7 @@ class BlockNursery(TaskNursery):
             self._children -= 1
             self._child_ended.unpark_all()
 
+    @trio.lowlevel.enable_ki_protection
     async def _run_started_child(
         self,
         async_fn: Callable[..., Awaitable[object]],
@@ -188,7 +210,8 @@ class BlockNursery(TaskNursery):
         *,
         task_status: trio.TaskStatus[Any],
     ) -> None:
-        await self._run_child(async_fn, args, name, task_status=_TaskStatus(task_status))
+        status = _TaskStatus(self._bridge, task_status)
+        await self._run_child(async_fn, args, name, task_status=status)
 
     # ---- cancellation and errors
 
@@ -214,16 +237,20 @@ class BlockNursery(TaskNursery):
                 await self._until_quiet(self._cancel_tasks_at_end)
             raise
         finally:
-            self._bridge.side.call_asyncio(self.tasks.report_unawaited)
             self.shut()
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        while self._children or self.tasks.running():
+        while self._children or self.tasks.running() or self._reports_start_tasks():
             if self._children:
                 await self._child_ended.park()
                 continue
             with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
                 await crossing_to_asyncio(await_tasks)()
+
+    def _reports_start_tasks(self) -> bool:
+        """Report what nobody has awaited. Whoever handles that may start a task."""
+        self._bridge.side.call_asyncio(self.tasks.report_unawaited)
+        return bool(self._children or self.tasks.running())
 
     async def _await_tasks(self) -> None:
         # One after the other, and no strong reference to those that are not its turn: a task that
@@ -284,14 +311,23 @@ async def _run_in_task(
     await awaitable
 
 
+def _innermost_open(nursery: TaskNursery | None) -> TaskNursery | None:
+    """The innermost that has not ended, on whichever loop: code inside may call any of them."""
+    while nursery is not None and not nursery.is_open:
+        nursery = nursery.parent
+    return nursery
+
+
 class _TaskStatus:
     """The ``task_status`` of asyncio code that Trio waits for."""
 
-    def __init__(self, trio_status: trio.TaskStatus[Any]) -> None:
+    def __init__(self, bridge: Bridge, trio_status: trio.TaskStatus[Any]) -> None:
+        self._bridge: Final = bridge
         self._trio_status: Final = trio_status
 
     def started(self, value: Any = None) -> None:
         """Let ``nursery.start()`` return ``value``."""
+        _check_thread(self._bridge, "task_status.started")
         call_trio_plain(self._trio_status.started, value)
 
 

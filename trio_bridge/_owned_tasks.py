@@ -16,6 +16,7 @@ code it was started, and whatever the task factory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -41,7 +42,10 @@ class OwnedTasks:
 
     def add(self, task: asyncio.Task[Any]) -> None:
         """A task was started."""
-        self.refs.add(ref(task, self.refs.discard))
+        # What a task factory has put around a task may not be weakly referable: then the task in it
+        # is found as those of rule 3 are.
+        with contextlib.suppress(TypeError):
+            self.refs.add(ref(task, self.refs.discard))
 
     def running(self) -> set[asyncio.Task[Any]]:
         """The tasks that have not ended."""

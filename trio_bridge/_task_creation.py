@@ -8,6 +8,7 @@ of Python's costs some per cent of a short task.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -81,7 +82,8 @@ class TaskCreation:
             if nursery is not None:
                 nursery.tasks.add(task)
                 if nursery is not self._root and not _private.TASKS_TELL_CONTEXT:
-                    setattr(task, _NURSERY, nursery)
+                    with contextlib.suppress(AttributeError):  # see OwnedTasks.add
+                        setattr(task, _NURSERY, nursery)
             return task
         finally:
             del task  # an error of an eager task leads to this frame: no cycles

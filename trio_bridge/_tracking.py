@@ -43,10 +43,10 @@ def check_on_error(on_error: OnError) -> None:
             f"on_error={on_error!r}: write on_error='raise', on_error='log', "
             "or a function that takes the loop and asyncio's context dict"
         )
-    if inspect.iscoroutinefunction(on_error):
-        # Nobody would await what it returns, and the error would be lost.
+    if inspect.iscoroutinefunction(on_error):  # nobody would await it, and the error would be lost
         raise ValueError(
-            f"on_error={on_error!r} is an async function. Write a plain one: def, not async def"
+            f"on_error={on_error!r}: write a plain function; it may start a task with\n"
+            "    loop.create_task(report(context))"
         )
 
 
@@ -98,7 +98,8 @@ class Tracking:
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:
-        thing = context.get("task") or context.get("future") or context.get("handle")
+        things = (context.get(key) for key in ("task", "future", "handle"))
+        thing = next((thing for thing in things if thing is not None), None)  # a task may be falsy
         innermost = owning.get() if thing is None else started_in(thing)
         return nearest(innermost, self._loop) or self._root
 

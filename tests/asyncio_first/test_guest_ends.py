@@ -66,6 +66,34 @@ def test_a_loop_that_goes_on_in_another_thread_takes_trio_with_it(make_loop, giv
     assert "runner" not in trio_run_vars()
 
 
+def test_a_plain_call_is_the_first_of_a_loop_that_goes_on_in_another_thread(
+    make_loop, gives_ctrl_c_back
+):
+    loop = make_loop()
+    opened = []
+
+    async def waits():
+        opened.append(trio.Event())
+        await aio2trio(opened[0].wait)()
+        return "woken"
+
+    async def sets(task):
+        aio2trio(opened[0].set)()
+        async with asyncio.timeout(10):
+            return await task
+
+    async def start():
+        task = asyncio.create_task(waits())
+        while not opened:
+            await asyncio.sleep(0)
+        await aio2trio(trio.testing.wait_all_tasks_blocked)()
+        return task
+
+    task = loop.run_until_complete(start())
+    assert in_a_thread(lambda: loop.run_until_complete(sets(task))) == "woken"
+    loop.close()
+
+
 def test_ctrl_c_is_the_next_guests_when_the_last_was_closed_in_another_thread(
     make_loop, gives_ctrl_c_back
 ):

@@ -111,12 +111,15 @@ class CancelReminder:
             timer.cancel()
 
     def _warn(self, seconds: float) -> None:
-        filename, lineno = _waits_at(self._guest)
+        guest = self._guest
+        name, place = repr(guest), ""
+        if hasattr(guest, "get_coro"):  # else it is a future, which a task factory may return
+            name, place = guest.get_name(), f" It waits here:\n{format_awaits(guest.get_coro())}"
+        filename, lineno = _waits_at(guest)
         warnings.warn_explicit(
-            f"{self._guest.get_name()} was cancelled {self._why} {seconds:g} s ago and has "
+            f"{name} was cancelled {self._why} {seconds:g} s ago and has "
             "not ended: its code swallowed the CancelledError, or cleans up for long. The scope "
-            f"waits for it. Pass redeliver_cancel_after=... to cancel it again. It waits here:\n"
-            f"{format_awaits(self._guest.get_coro())}",
+            f"waits for it. Pass redeliver_cancel_after=... to cancel it again.{place}",
             RuntimeWarning,
             filename,
             lineno,
@@ -134,7 +137,10 @@ class CancelReminder:
 def _waits_at(task: asyncio.Task[object]) -> tuple[str, int]:
     """The innermost line of the task's that is not asyncio's."""
     found = __file__, 0
-    for frame, lineno in awaits(task.get_coro()):
+    for frame, lineno in awaits(getattr(task, "get_coro", _nothing)()):
         if not str(frame.f_globals.get("__name__", "")).startswith("asyncio."):
             found = frame.f_code.co_filename, lineno
     return found
+
+
+def _nothing() -> None: ...

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context, copy_context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import trio
 
 from .._bridge import below, by_loop
 from .._exits import bare_exit
-from .._guest import bridge_of, call_between_runs
+from .._guest import bridge_of, call_between_runs, guest_of
 from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
@@ -113,6 +114,8 @@ def call_trio_plain(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
             return fn(*args, **kwargs)
         return call_between_runs(lambda: fn(*args, **kwargs))
     bridge = by_loop.get(loop) or bridge_of(loop)
+    if bridge.thread != get_ident() and (guest := guest_of(loop)) is not None:
+        guest.resume()  # a loop that isn't ours goes on in another thread
     outer, task = bridge.calls_plainly, asyncio.current_task()
     bridge.calls_plainly = task
     try:
