@@ -319,7 +319,7 @@ class _Adoption:
         if self._callback is not None:
             self.task.remove_done_callback(self._callback)
         self._callback = None  # which leads to us, as host does: no cycles
-        del host, first_call
+        del self, host, first_call  # frames of errors that were raised in turns made here lead here
 
     # ---- the end that the host waits for
 
