@@ -240,17 +240,16 @@ class BlockNursery(TaskNursery):
             self.shut()
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        while self._children or self.tasks.running() or self._reports_start_tasks():
+        while self._children or self.tasks.running() or self._reports():
             if self._children:
                 await self._child_ended.park()
                 continue
             with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
                 await crossing_to_asyncio(await_tasks)()
 
-    def _reports_start_tasks(self) -> bool:
-        """Report what nobody has awaited. Whoever handles that may start a task."""
-        self._bridge.side.call_asyncio(self.tasks.report_unawaited)
-        return bool(self._children or self.tasks.running())
+    def _reports(self) -> bool:
+        """Report what nobody has awaited, if there is any. Who handles that may start a task."""
+        return self._bridge.side.call_asyncio(self.tasks.report_unawaited)
 
     async def _await_tasks(self) -> None:
         # One after the other, and no strong reference to those that are not its turn: a task that

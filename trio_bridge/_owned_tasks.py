@@ -72,11 +72,12 @@ class OwnedTasks:
         host = bridge.host_of(task)
         return host is not None and host.task is self._nursery.opener
 
-    def report_unawaited(self, others: Iterable[asyncio.Task[Any]] = ()) -> None:
+    def report_unawaited(self, others: Iterable[asyncio.Task[Any]] = ()) -> bool:
         """Say of each failed task, and of others, that nobody has awaited it (rule 2).
 
-        Called on the asyncio side.
+        Called on the asyncio side. Returns whether there was one.
         """
+        has_reported = False
         for task in {*self._known(), *others}:
             if task.done() and _private.is_unretrieved(task):
                 self._nursery.loop.call_exception_handler(
@@ -86,3 +87,5 @@ class OwnedTasks:
                         "task": task,
                     }
                 )
+                has_reported = True
+        return has_reported
