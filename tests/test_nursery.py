@@ -882,6 +882,9 @@ async def test_a_task_factory_may_return_what_cannot_be_weakly_referred_to(autoj
         def __init__(self, task):
             self.task = task
 
+        def set_name(self, name):  # asyncio calls it, on Python 3.13.0 for one
+            self.task.set_name(name)
+
     def factory(loop, coro, **options):
         return Wrapped(asyncio.Task(coro, loop=loop, **options))
 
