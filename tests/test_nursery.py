@@ -909,6 +909,9 @@ async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_cl
         def cancel(self, msg=None):
             return False
 
+        def set_name(self, name):
+            """asyncio calls it, on Python 3.13.0 for one."""
+
     def factory(loop, coro, **options):
         coro.close()
         future = Deaf(loop=loop)
