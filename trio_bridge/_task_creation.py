@@ -8,7 +8,6 @@ of Python's costs some per cent of a short task.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
@@ -82,8 +81,10 @@ class TaskCreation:
             if nursery is not None:
                 nursery.tasks.add(task)
                 if nursery is not self._root and not _private.TASKS_TELL_CONTEXT:
-                    with contextlib.suppress(AttributeError):  # see OwnedTasks.add
+                    try:  # noqa: SIM105 -- as in OwnedTasks.add
                         setattr(task, _NURSERY, nursery)
+                    except AttributeError:
+                        pass
             return task
         finally:
             del task  # an error of an eager task leads to this frame: no cycles
