@@ -16,6 +16,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
+from trio_bridge._direct_tasks import DirectTasks
 
 
 class ExpectedError(Exception):
@@ -561,6 +562,60 @@ async def test_4_2_row_2_a_loop_that_cannot_close_says_what_it_waits_for(autojum
     (warning,) = caught
     assert "was cancelled as its loop is closing 2 s ago" in str(warning.message)
     assert "in stubborn" in str(warning.message)
+
+
+async def test_many_nurseries_that_end_at_once_share_their_look_at_all_tasks(
+    autojump_clock, monkeypatch
+):
+    """Else one for each connection would take a time that grows with their square."""
+    looks = 0
+    look = DirectTasks._look
+
+    def counting_look(index):
+        nonlocal looks
+        looks += 1
+        look(index)
+
+    monkeypatch.setattr(DirectTasks, "_look", counting_look)
+
+    async def one():
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(asyncio.sleep, 1000)
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as trio_nursery:
+        for _ in range(300):
+            trio_nursery.start_soon(one)
+        await trio.sleep(1)
+        trio_nursery.cancel_scope.cancel()
+    assert 0 < looks < 30
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+@pytest.mark.parametrize("starts_from_asyncio", [False, True])
+def test_a_task_that_is_started_directly_after_the_cancellation_is_awaited(starts_from_asyncio):
+    log = []
+
+    @aio2trio
+    async def trio_code():
+        async with open_asyncio_nursery() as nursery:
+
+            @trio2aio
+            async def asyncio_code():
+                loop = asyncio.get_running_loop()
+                nursery.cancel_scope.cancel()
+                assert "1 by asyncio code" not in repr(nursery)  # which looks at all tasks
+                asyncio.Task(Worker(log)(), loop=loop, eager_start=True)
+
+            await asyncio_code()
+        log.append("left")
+
+    if starts_from_asyncio:
+        with asyncio.Runner(loop_factory=trio_bridge.new_event_loop) as runner:
+            runner.run(trio_code())
+    else:
+        trio_bridge.run(trio_code)
+    assert log == ["worker cleans up", "worker ended", "left"]
 
 
 # ---- errors

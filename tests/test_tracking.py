@@ -291,6 +291,7 @@ async def test_4_5_1_what_the_function_raises_leaves_the_block():
             loop.call_soon(crash)
             await trio.sleep_forever()
     assert caught.group_contains(OSError, match="the handler's own", depth=1)
+    assert isinstance(error_of(caught).__context__, HandlerCrashedError)
 
 
 async def test_4_5_1_a_handler_set_on_the_loop_wins():

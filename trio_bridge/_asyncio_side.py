@@ -54,6 +54,7 @@ class AsyncioSide:
         "_trio_firstiter",
         "_trio_task",
         "_trio_vars",
+        "visits",
     )
 
     def __init__(
@@ -70,6 +71,8 @@ class AsyncioSide:
         self._trio_firstiter, self._trio_finalizer = sys.get_asyncgen_hooks()
         self._trio_task: trio.lowlevel.Task | None = None
         self._outer_sides: Final[list[tuple[Any, ...] | None]] = []
+        self.visits = 0
+        """How often asyncio code may have run."""
         self.use_this_thread()
 
     def use_this_thread(self) -> None:
@@ -88,6 +91,7 @@ class AsyncioSide:
 
     def leave(self) -> None:
         """Become Trio-side again."""
+        self.visits += 1
         set_running_loop(None)
         sys.set_asyncgen_hooks(self._trio_firstiter, self._trio_finalizer)
         self._sniffio_vars["name"] = "trio"
@@ -139,6 +143,7 @@ class AsyncioSide:
         outer = self._outer_sides.pop()
         if outer is None:
             self.leave()
+            self.visits -= 1  # who runs asyncio code in here counts it (Pump.release)
         else:
             loop, hooks = outer
             set_running_loop(loop)

@@ -79,8 +79,9 @@ class CallNursery(ABC):
         # Asyncio's way: one cancel(), which ends the Trio code. Before that is shielded: Trio code
         # that sees a cancellation, and then none, breaks (Trio's checkpoint_if_cancelled).
         assert self._side is not None
+        tasks = self.to_cancel()
         with self._side:
-            for task in self.to_cancel():
+            for task in tasks:
                 by_loop[self.loop].cancel_adopted(task)
 
     def to_cancel(self) -> set[asyncio.Task[Any]]:

@@ -137,6 +137,8 @@ class BlockNursery(TaskNursery):
         self._bridge: Final = bridge
         self._children = 0
         self._child_ended: Final = trio.lowlevel.ParkingLot()
+        self._running: list[weakref.ref[asyncio.Task[Any]]] = []
+        """At the end: what to wait for."""
         self.open(trio_nursery, bridge.side)
 
     @property
@@ -227,6 +229,11 @@ class BlockNursery(TaskNursery):
 
     # ---- the end
 
+    def remaining(self, bridge: Bridge) -> set[asyncio.Task[Any]]:
+        """The tasks that have not ended, as far as they are known. Called asyncio-side."""
+        found = (reference() for reference in self._running)
+        return super().remaining(bridge).union(t for t in found if t is not None and not t.done())
+
     @trio.lowlevel.enable_ki_protection
     async def end(self) -> None:
         """Wait for all tasks, in a Trio task of the nursery's. If it is cancelled, cancel them."""
@@ -240,23 +247,27 @@ class BlockNursery(TaskNursery):
             self.shut()
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        while self._children or self.tasks.running() or self._reports():
+        while self._children or self._has_running() or self._reports():
             if self._children:
                 await self._child_ended.park()
                 continue
             with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
                 await crossing_to_asyncio(await_tasks)()
 
+    def _has_running(self) -> bool:
+        # No strong references: a task that nobody awaits is found when it fails, if nobody has it.
+        self._running = [weakref.ref(task) for task in self.tasks.running()]
+        return bool(self._running)
+
     def _reports(self) -> bool:
         """Report what nobody has awaited, if there is any. Who handles that may start a task."""
+        if not self.tasks.has_unawaited():
+            return False
         return self._bridge.side.call_asyncio(self.tasks.report_unawaited)
 
     async def _await_tasks(self) -> None:
-        # One after the other, and no strong reference to those that are not its turn: a task that
-        # nobody awaits is found when it fails, if nobody holds it.
-        while references := [weakref.ref(task) for task in self.tasks.running()]:
-            for reference in references:
-                await _end_of(reference)
+        for reference in self._running:
+            await _end_of(reference)
 
     async def _cancel_tasks_at_end(self) -> None:
         await self.cancel_tasks(self._bridge, "by the asyncio nursery that owns it")

@@ -8,24 +8,21 @@ code it was started, and whatever the task factory.
    live, by weak references: when the last user of a failed task lets it go, asyncio says at once
    that nobody has awaited it.
 2. A failed task that somebody holds, and nobody has awaited, is found when its nursery ends.
-3. ``asyncio.Task(coro, eager_start=True)``, which aiohttp writes, passes ``create_task`` by. Such a
-   task is found by its context, while it runs. (Python 3.11, where tasks don't tell their context,
-   has none that start eagerly.)
+3. Tasks that pass ``create_task`` by are found while they run (:mod:`._direct_tasks`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from . import _private
-from ._bridge import by_loop, owning
+from ._bridge import by_loop
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable, Iterator
 
-    from ._bridge import Bridge
     from ._task_nursery import TaskNursery
 
 
@@ -50,28 +47,22 @@ class OwnedTasks:
 
     def running(self) -> set[asyncio.Task[Any]]:
         """The tasks that have not ended."""
-        running = {task for task in self._known() if not task.done()}
-        running.update(self._started_directly())
-        return running
+        tracking = by_loop[self._nursery.loop].tracking
+        assert tracking is not None
+        return self.known_running().union(tracking.direct.of(self._nursery))
+
+    def known_running(self) -> set[asyncio.Task[Any]]:
+        """Those that came from ``create_task``."""
+        return {task for task in self._known() if not task.done()}
 
     def _known(self) -> Iterator[asyncio.Task[Any]]:
         for reference in list(self.refs):
             if (task := reference()) is not None:
                 yield task
 
-    def _started_directly(self) -> Iterator[asyncio.Task[Any]]:
-        nursery = self._nursery
-        bridge = by_loop[nursery.loop]
-        for task in asyncio.all_tasks(nursery.loop):
-            context = _private.context_of(task)
-            is_inside = context is not None and context.get(owning) is nursery
-            if is_inside and not bridge.is_waited_for(task) and not self._is_around(task, bridge):
-                yield task
-
-    def _is_around(self, task: asyncio.Task[Any], bridge: Bridge) -> bool:
-        """Whether the nursery is one that the task itself has open, and not one that owns it."""
-        host = bridge.host_of(task)
-        return host is not None and host.task is self._nursery.opener
+    def has_unawaited(self) -> bool:
+        """Whether there is a failed task that nobody has awaited."""
+        return any(_is_unawaited(task) for task in self._known())
 
     def report_unawaited(self, others: Iterable[asyncio.Task[Any]] = ()) -> bool:
         """Say of each failed task, and of others, that nobody has awaited it (rule 2).
@@ -80,7 +71,7 @@ class OwnedTasks:
         """
         has_reported = False
         for task in {*self._known(), *others}:
-            if task.done() and _private.is_unretrieved(task):
+            if _is_unawaited(task):
                 self._nursery.loop.call_exception_handler(
                     {
                         "message": "Task exception was never retrieved",
@@ -90,3 +81,7 @@ class OwnedTasks:
                 )
                 has_reported = True
         return has_reported
+
+
+def _is_unawaited(task: asyncio.Task[Any]) -> bool:
+    return task.done() and _private.is_unretrieved(task)

@@ -127,6 +127,7 @@ class Pump:
         self.is_held = False
         if not self.is_parked and not (make_turns and self.make_turns()):
             self._wake()
+        self._side.visits += 1
 
     @trio.lowlevel.enable_ki_protection
     def _make_batch(self) -> bool:

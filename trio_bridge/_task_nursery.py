@@ -64,8 +64,8 @@ class TaskNursery(CallNursery):
                 self._trio_token.run_sync_soon(self.scope.cancel, idempotent=True)
 
     def remaining(self, bridge: Bridge) -> set[asyncio.Task[Any]]:
-        """The tasks that have not ended. Called asyncio-side."""
-        return self.tasks.running()
+        """The tasks that have not ended and are to be cancelled. Called asyncio-side."""
+        return self.tasks.known_running()
 
     async def cancel_tasks(self, bridge: Bridge, why: str) -> None:
         """Cancel the tasks that are left, and await them, until there are none. Asyncio side."""

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ._bridge import nearest, owning
+from ._direct_tasks import DirectTasks
 from ._task_creation import TaskCreation, started_in
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Tracking:
         self._loop: Final = loop
         self._root: Final = root
         self._on_error: Final = on_error
+        self.direct: Final = DirectTasks(loop)
         self._log: Final = loop.default_exception_handler
         self._creation: Final = TaskCreation(loop, root)
         self._exchange_handler(self.handle)
@@ -95,6 +97,8 @@ class Tracking:
             except (SystemExit, KeyboardInterrupt) as handler_exit:
                 nursery.exit(handler_exit)
             except BaseException as handler_exc:
+                if handler_exc.__context__ is None:
+                    handler_exc.__context__ = exc  # else it would be lost
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:

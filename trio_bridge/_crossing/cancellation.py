@@ -112,6 +112,8 @@ class CancelReminder:
 
     def _warn(self, seconds: float) -> None:
         guest = self._guest
+        if guest.done():
+            return  # the loop was busy for long, and nobody has had the time to stop us
         name, place = repr(guest), ""
         if hasattr(guest, "get_coro"):  # else it is a future, which a task factory may return
             name, place = guest.get_name(), f" It waits here:\n{format_awaits(guest.get_coro())}"
