@@ -12,7 +12,7 @@ import inspect
 import weakref
 from contextlib import AbstractAsyncContextManager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVarTuple
 
 import trio
 
@@ -36,10 +36,28 @@ _TRIOS: Final = "Exceptions from Trio nursery"
 _OURS: Final = "errors in an asyncio nursery"
 
 
+class _Owner(Protocol):
+    """What the user's nursery needs of :class:`BlockNursery`: types of the bridge's stay inside."""
+
+    @property
+    def scope(self) -> trio.CancelScope: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def start_child(
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None, /
+    ) -> None: ...
+
+    async def await_start(
+        self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None, /
+    ) -> Any: ...
+
+
 class AsyncioNursery:
     """What ``async with open_asyncio_nursery() as nursery`` gives."""
 
-    def __init__(self, owner: BlockNursery) -> None:
+    def __init__(self, owner: _Owner) -> None:
         self._owner: Final = owner
 
     @property
