@@ -7,6 +7,7 @@ The engine is that of ``TRIO_BRIDGE_ENGINE`` (tox runs the suite once per engine
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import os
 import signal
@@ -57,6 +58,13 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "bridge(**options): options of trio_bridge.run for this test"
     )
+
+
+def pytest_collection_finish(session):
+    # Many tests ask the garbage collector for what they have left. It needn't look through the four
+    # thousand tests themselves each time: that took half of the suite's time.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
