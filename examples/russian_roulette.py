@@ -46,10 +46,12 @@ async def play(players: int, seed: int) -> None:
         host, port = server.sockets[0].getsockname()
         for number in range(1, players + 1):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(f"player {number}\n".encode())
-            answer = await reader.readline()
+            try:
+                writer.write(f"player {number}\n".encode())
+                answer = await reader.readline()
+            finally:
+                writer.close()
             print(f"player {number}: {answer.decode().strip() or 'no answer'}", flush=True)
-            writer.close()
     print("The server is closed. All went well, it seems.")
 
 
