@@ -15,12 +15,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hypothesis
-import hypothesis.strategies
 import pytest
 import trio
 import trio.testing
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import none
 
 import trio_bridge
 
@@ -64,9 +63,9 @@ def pytest_configure(config):
 
 def pytest_collection_finish(session):
     # Many tests ask the garbage collector for what they have left. It needn't look through the four
-    # thousand tests themselves each time: that took half of the suite's time. Hypothesis asks it who
-    # refers to its generator of random numbers, once: before it leaves out what it has seen.
-    hypothesis.given(hypothesis.strategies.none())(lambda nothing: None)()
+    # thousand tests themselves each time: that took half of the suite's time. Hypothesis asks it
+    # once who refers to its generator of random numbers: before it leaves out what it has seen.
+    given(none())(lambda nothing: None)()
     gc.collect()
     gc.freeze()
 
