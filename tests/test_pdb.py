@@ -413,7 +413,7 @@ def test_ctrl_c_while_the_program_runs(debug):
     session.terminal.sendintr()
     session.read()
     assert not session.has_ended
-    session("quit")
+    session.terminal.close(force=True)  # not "quit": see docs/limits.md
 
 
 def test_python_m_pdb(tmp_path):
