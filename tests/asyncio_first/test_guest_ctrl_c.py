@@ -198,12 +198,13 @@ def test_a_second_ctrl_c_does_not_wait_until_the_loop_is_closed(make_loop):
         finally:
             with trio.CancelScope(shield=True):
                 for _ in range(2):
-                    trio2aio(interrupt_soon)()
-                    await trio.sleep(0.001)
+                    await interrupt_and_sleep()
                 notes.append("cleaned up")
 
-    def interrupt_soon():
+    @trio2aio
+    async def interrupt_and_sleep():
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        await asyncio.sleep(0)  # until the callback has been called
 
     loop = make_loop()
     loop.set_exception_handler(lambda loop, context: None)
