@@ -1,7 +1,7 @@
 """Gives an engine its turns: the Trio tasks that make an asyncio loop run.
 
-1. A turn is made by whichever Trio task woke up: the one that watches the engine's descriptor, the
-   one that waits for the earliest timer or for somebody to call the loop, or a host that has just
+1. A turn is made by whichever Trio task woke up: the one that watches the engine for I/O, the one
+   that waits for the earliest timer or for somebody to call the loop, or a host that has just
    made work for the loop (:attr:`Pump.is_held`).
 2. Turns follow each other while there is work, up to a budget; then comes a Trio checkpoint, and
    the task that passed it *drives*: it goes on until the loop is idle.
@@ -85,7 +85,7 @@ class Pump:
         """Give turns until :meth:`stop`; cancellation from outside has no effect."""
         with self._scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_descriptor)
+                nursery.start_soon(self._watch_engine)
                 nursery.start_soon(self._watch_clock)
 
     def stop(self) -> None:
@@ -139,26 +139,23 @@ class Pump:
         finally:
             self._side.leave()
 
-    async def _drive(self) -> None:
-        if self._make_batch() or self._is_driven:
-            return
-        self._is_driven = True
-        try:
-            while True:
+    async def _drive(self) -> bool:
+        """Give turns until the loop is idle; whether it is to go on at all."""
+        if not self._make_batch() and not self._is_driven:
+            self._is_driven = True
+            try:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-                if self._make_batch():
-                    return
-        finally:
-            self._is_driven = False
+                while not self._make_batch():
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+            finally:
+                self._is_driven = False
+        return not self._is_stopping
 
     # ---- what wakes us
 
     @trio.lowlevel.enable_ki_protection
-    async def _watch_descriptor(self) -> None:
-        descriptor = self._engine.fileno()
-        while not self._is_stopping:
-            await trio.lowlevel.wait_readable(descriptor)
-            await self._drive()
+    async def _watch_engine(self) -> None:
+        await self._engine.watch(self._drive)
 
     @trio.lowlevel.enable_ki_protection
     async def _watch_clock(self) -> None:

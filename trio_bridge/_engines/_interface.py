@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 NOW = float("-inf")
 """What :meth:`Engine.turn` returns when another turn should follow at once."""
@@ -19,7 +19,7 @@ class Engine(Protocol):
 
     1. ``turn()`` never blocks.
     2. When ``turn()`` returns a time, no callback is ready: nothing needs to happen before that
-       time unless the descriptor becomes readable, or somebody calls the loop.
+       time unless ``watch()`` finds I/O, or somebody calls the loop.
     3. ``SystemExit`` and ``KeyboardInterrupt`` raised by a callback leave ``turn()``, no other
        exception does, and the callbacks behind it are kept for the next turn.
     4. An engine imports nothing of the bridge's but ``_private`` and this file.
@@ -34,8 +34,11 @@ class Engine(Protocol):
         """Make one iteration; the loop time at which the next is due, ``NOW``, or infinity."""
         ...
 
-    def fileno(self) -> int:
-        """The descriptor that becomes readable when the loop has I/O to handle."""
+    async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
+        """Trio side: await ``drive()`` whenever the loop has I/O to handle, until it returns false.
+
+        It gives turns until the loop is idle. Cancelling has effect between two of these calls.
+        """
         ...
 
     def use_clock(self, current_time: Callable[[], float]) -> None:

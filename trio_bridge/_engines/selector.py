@@ -10,12 +10,14 @@ from __future__ import annotations
 import selectors
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
+import trio
+
 from .. import _private
 from ._interface import NOW
 from ._signals import SignalHandlers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 Ts = TypeVarTuple("Ts")
@@ -97,8 +99,10 @@ class SelectorEngine:
             return NOW
         return _private.next_timer(self.loop)
 
-    def fileno(self) -> int:
-        return self._selector.fileno()
+    async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
+        descriptor = self._selector.fileno()
+        while await drive():
+            await trio.lowlevel.wait_readable(descriptor)
 
     def use_clock(self, current_time: Callable[[], float]) -> None:
         setattr(self.loop, "time", current_time)  # noqa: B010 -- mypy: a method
