@@ -85,11 +85,19 @@ class SelectorEventLoop(_private.RoomyLoop):
 class SelectorEngine:
     """See :class:`._interface.Engine`, whose rules this keeps."""
 
+    hides_work = False
+
     def __init__(self) -> None:
         self._selector = _PollingSelector()
         self.loop = SelectorEventLoop(self._selector)
         self._run_once = _private.run_once(self.loop)
         self._ready = _private.ready_queue(self.loop)
+
+    def start(self) -> None:
+        _private.begin_running(self.loop)
+
+    def end(self) -> None:
+        _private.end_running(self.loop)
 
     def turn(self) -> float:
         self._run_once()
