@@ -40,6 +40,7 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it will hand to the
                                                kernel in the next iteration only
 ``uvloop.Loop._last_error``                    ``SystemExit`` and ``KeyboardInterrupt`` of a callback
+what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
 =============================================  =====================================================
 
@@ -51,10 +52,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 import outcome
@@ -63,7 +66,6 @@ import trio
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from contextvars import Context
     from types import CodeType, FrameType
 
     _AnyLoop = asyncio.AbstractEventLoop
@@ -72,6 +74,7 @@ else:
 
 __all__ = [
     "TASKS_TELL_CONTEXT",
+    "TURNS",
     "GuestDoor",
     "RoomyLoop",
     "TellsSettings",
@@ -96,7 +99,6 @@ __all__ = [
     "set_running_loop",
     "trio_root_here",
     "trio_run_vars",
-    "turn_code",
     "waited_for_by",
 ]
 
@@ -213,11 +215,12 @@ TASKS_TELL_CONTEXT: Final = hasattr(asyncio.Task, "get_context")
 
 
 def context_of(thing: Any) -> Context | None:
-    """The context that a task or a callback runs in, if it can be known."""
+    """The context that a task or a callback runs in, if it can be known; or uvloop's transport."""
+    context: Context | None
+    if type(thing).__module__ == "uvloop.loop":
+        return next((held for held in gc.get_referents(thing) if type(held) is Context), None)
     get_context = getattr(thing, "get_context", None)
-    context: Context | None = (
-        getattr(thing, "_context", None) if get_context is None else get_context()
-    )
+    context = getattr(thing, "_context", None) if get_context is None else get_context()
     return context
 
 
@@ -314,12 +317,6 @@ def waited_for_by(task: asyncio.Task[Any]) -> list[asyncio.Future[Any]]:
         return []
     gathered: Any = getattr(waited_for, "_children", None)
     return list(gathered) if isinstance(gathered, list) else [waited_for]
-
-
-def turn_code(cls: type[asyncio.BaseEventLoop]) -> CodeType:
-    """The code of the stock loop's one iteration, by which its frame is known."""
-    code: CodeType = cls._run_once.__code__  # type: ignore[attr-defined]
-    return code
 
 
 def frames_by_thread() -> dict[int, FrameType]:
@@ -516,3 +513,9 @@ def _no_uvloop_door() -> RuntimeError:
         "    pip install 'uvloop>=0.22,<0.24'\n"
         "or engine='selector'"
     )
+
+
+TURNS: Final[frozenset[CodeType]] = frozenset(
+    {asyncio.BaseEventLoop._run_once.__code__, UvloopDoor.run_once.__code__}  # type: ignore[attr-defined]
+)
+"""The code of one iteration of a loop that Python runs, by which its frame is known."""

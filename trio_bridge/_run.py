@@ -319,7 +319,9 @@ def _what_leaves(
             exits[0].__context__ = BaseExceptionGroup(_UNHANDLED, errors)
         return exits[0]
     if interruption is not None:
-        return interruption  # a bug of the bridge's own
+        if interruption.__context__ is None:
+            interruption.__context__ = body
+        return interruption  # the loop couldn't be closed, or a bug of the bridge's own
     if unhandled:
         return BaseExceptionGroup(_UNHANDLED, errors)
     return body

@@ -46,7 +46,7 @@ class VirtualTimers:
         """Schedule what is due."""
         while self._heap and self.next_due() <= self._current_time():
             _, _, handle = heapq.heappop(self._heap)
-            self._loop.call_soon(_private.run_handle(handle))
+            self._loop.call_soon(_run, handle)
 
     def next_due(self) -> float:
         """When the earliest timer that was not cancelled is due, or infinity."""
@@ -54,3 +54,8 @@ class VirtualTimers:
         while heap and heap[0][2].cancelled():
             heapq.heappop(heap)
         return heap[0][0] if heap else math.inf
+
+
+def _run(handle: asyncio.TimerHandle) -> None:
+    if not handle.cancelled():  # by a callback that came first
+        _private.run_handle(handle)()

@@ -14,7 +14,9 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
 
 from __future__ import annotations
 
+import math
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
@@ -76,6 +78,14 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
             self._is_turned = True
         sys.set_coroutine_origin_tracking_depth(_ORIGIN_DEPTH if enabled else self._origin_depth)
 
+    def create_task(self, coro: Any, **options: Any) -> Any:
+        """As asyncio's."""
+        # uvloop's own hands factories an ``eager_start=None``, to which asyncio's says no.
+        factory = self.get_task_factory()
+        if factory is None:
+            return super().create_task(coro, **options)
+        return factory(self, coro, **options)
+
     def stop(self) -> None:
         """Refuse: the loop's life is that of its ``open_loop`` block."""
         raise RuntimeError(
@@ -117,9 +127,16 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As asyncio's, to the millisecond."""
-        delay = when - self.time()
+        """As asyncio's, to the millisecond that follows."""
+        delay = when - monotonic()
+        if delay < _FOREVER:
+            # libuv counts from its own time, which is the current one without its fractions.
+            delay = (math.ceil(when * 1000) - math.floor((when - delay) * 1000)) / 1000
         return _call_later(self, delay, callback, *args, context=context)
+
+    def time(self) -> float:
+        """``time.monotonic()``: libuv's clock with the fractions of a millisecond."""
+        return monotonic()
 
     def add_reader(self, fd: Any, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """As asyncio's."""
@@ -146,6 +163,7 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
 
 
 _call_later: Final[Any] = uvloop.Loop.call_later
+_FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity has no milliseconds
 
 
 def _nothing() -> None: ...
