@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import differences
 import pytest
 import trio
 import trio.testing
@@ -59,6 +60,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "bridge(**options): options of trio_bridge.run for this test"
     )
+
+
+def pytest_collection_modifyitems(items):
+    differences.mark(items)
 
 
 def pytest_collection_finish(session):

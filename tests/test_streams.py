@@ -69,9 +69,9 @@ async def open_asyncio(sock, *, tls=None, server_side=False):
         name = "localhost" if tls else None
         return await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
     reader = asyncio.StreamReader()
-    transport, protocol = await loop.connect_accepted_socket(
-        lambda: asyncio.StreamReaderProtocol(reader), sock, ssl=tls
-    )
+    protocol = asyncio.StreamReaderProtocol(reader)
+    # Not its second value: with TLS that of uvloop is another protocol.
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=tls)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 

@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from . import _private
 from ._bridge import nearest, owning
 from ._direct_tasks import DirectTasks
 from ._task_creation import TaskCreation, started_in
@@ -49,10 +50,6 @@ def check_on_error(on_error: OnError) -> None:
             f"on_error={on_error!r}: write a plain function; it may start a task with\n"
             "    loop.create_task(report(context))"
         )
-
-
-# Asyncio's own transports call protocols in callbacks, so that their context is the current one.
-_UVLOOPS: Final = ("transport",)
 
 
 class Tracking:
@@ -106,9 +103,14 @@ class Tracking:
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:
-        things = (context.get(key) for key in ("task", "future", "handle", *_UVLOOPS))
+        things = (context.get(key) for key in ("task", "future", "handle"))
         thing = next((thing for thing in things if thing is not None), None)  # a task may be falsy
-        innermost = owning.get() if thing is None else started_in(thing)
+        if thing is not None:
+            innermost = started_in(thing)
+        elif (of_transport := _private.context_of(context.get("transport"))) is not None:
+            innermost = of_transport.get(owning)  # uvloop's; it is not the current one any more
+        else:
+            innermost = owning.get()
         return nearest(innermost, self._loop) or self._root
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,7 +144,7 @@ asyncio.run(main())
 def test_the_launchers_option(option, tmp_path):
     with running(tmp_path, ASYNCIO_PROGRAM, "-m", "trio_bridge", *option) as process:
         lines = tree_on_signal(process, "asyncio/tasks.py")
-        assert lines[1].startswith("asyncio loop SelectorEventLoop in thread MainThread")
+        assert re.match("asyncio loop (Selector|Uvloop)EventLoop in thread MainThread", lines[1])
         task = lines.index("└─ asyncio task Task-1")
         assert lines[task + 1].split()[::3] == ["main", "asyncio.sleep(1000)"]
 

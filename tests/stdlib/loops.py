@@ -72,7 +72,7 @@ def install(mode: str) -> None:
 def _class_of_ours() -> type[asyncio.AbstractEventLoop]:
     import trio_bridge
 
-    loop = trio_bridge.new_event_loop()
+    loop = trio_bridge.new_event_loop(engine="selector")
     loop.close()
     return type(loop)
 

@@ -12,6 +12,7 @@ import contextlib
 
 import pytest
 from conftest import PYTHONPATH
+from differences import ENGINE
 from expected import Expected
 from runs import Runs, longest_first, survey
 
@@ -34,6 +35,9 @@ def runs(request):
 
 
 @pytest.mark.skipif(not PYTHON.modules, reason="CPython's tests are not installed")
+@pytest.mark.skipif(
+    ENGINE != "selector", reason="loops of asyncio's own class have no other engine to be tested on"
+)
 @pytest.mark.timeout(600)  # hung tests are the harness's to end
 @pytest.mark.parametrize("mode", MODES)  # varies faster
 @pytest.mark.parametrize("module", MODULES)

@@ -14,8 +14,10 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
@@ -28,7 +30,7 @@ from ._signals import SignalHandlers
 from ._virtual_timers import VirtualTimers
 
 if TYPE_CHECKING:
-    import asyncio
+    import ssl
     from collections.abc import Awaitable, Callable
     from contextvars import Context
 
@@ -82,9 +84,24 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
         """As asyncio's."""
         # uvloop's own hands factories an ``eager_start=None``, to which asyncio's says no.
         factory = self.get_task_factory()
-        if factory is None:
-            return super().create_task(coro, **options)
-        return factory(self, coro, **options)
+        if factory is not None:
+            return factory(self, coro, **options)
+        task = super().create_task(coro, **options)
+        _private.forget_source_frames(task, __file__)
+        return task
+
+    async def start_tls(
+        self,
+        transport: Any,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        **options: Any,
+    ) -> asyncio.Transport | None:
+        """As asyncio's, over its transports (and the bridge's) as well as over uvloop's."""
+        is_asyncios = isinstance(transport, asyncio.BaseTransport)  # uvloop's own are not
+        start = partial(_start_asyncios_tls, self) if is_asyncios else super().start_tls
+        result: asyncio.Transport | None = await start(transport, protocol, sslcontext, **options)
+        return result
 
     def stop(self) -> None:
         """Refuse: the loop's life is that of its ``open_loop`` block."""
@@ -162,6 +179,8 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
         return self._signals.remove(sig)
 
 
+# It asks nothing of the loop but what every loop has.
+_start_asyncios_tls: Final[Any] = asyncio.BaseEventLoop.start_tls
 _call_later: Final[Any] = uvloop.Loop.call_later
 _FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity has no milliseconds
 

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import linecache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
