@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import _private
-from ._engines import engine_name
+from ._engines import StdlibLoop, engine_name
 from ._guest import bridge_of, guest_of
 from ._guest_context import TrioToCome
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
 
-class SelectorEventLoop(_private.RoomyLoop):
+class SelectorEventLoop(StdlibLoop):
     """The standard library's loop. Trio is its guest, from the first call into Trio on."""
 
     def run_forever(self) -> None:
@@ -50,8 +49,9 @@ def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
             runner.run(main())
 
     Args:
-      engine: what implements the loop: ``"selector"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE``
-        variable and else the default.
+      engine: what implements the loop: ``"selector"`` or ``"portable"``, which are the same here,
+        as the loop itself waits for I/O; ``None`` for the ``TRIO_BRIDGE_ENGINE`` variable and else
+        the default.
 
     Returns:
       The loop; close it as any other.
