@@ -17,6 +17,7 @@ import trio_bridge
 from trio_bridge import aio2trio, current_loop, trio2aio
 from trio_bridge._engines import make_engine
 from trio_bridge._engines.portable import MAX_IDLE
+from trio_bridge._pump import TURNS_PER_BATCH
 
 pytestmark = pytest.mark.bridge(engine="portable")
 
@@ -275,6 +276,34 @@ async def test_a_callback_that_keeps_the_loop_busy_is_called_again(pair):
     await blocked()
     assert len(received) in (5, 6)
     assert len(watchers()) <= 3  # the loop's own, and two that took turns
+
+
+async def test_a_busy_loop_gets_no_more_turns_for_many_readable_descriptors(count_turns):
+    loop = current_loop()
+    is_busy = True
+
+    def be_busy():
+        if is_busy:
+            loop.call_soon(be_busy)
+
+    with contextlib.ExitStack() as stack:
+        ends = []
+        for _ in range(30):
+            pair = socket.socketpair()
+            ends += [stack.enter_context(end) for end in pair][:1]
+            pair[1].send(b"x")
+        for end in ends:
+            loop.add_reader(end, int)
+        loop.call_soon(be_busy)
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        turns = count_turns()
+        for _ in range(20):
+            await trio.lowlevel.checkpoint()
+        assert 20 <= len(turns) <= 21 * TURNS_PER_BATCH
+        is_busy = False
+        for end in ends:
+            loop.remove_reader(end)
 
 
 async def test_no_turns_for_a_readable_descriptor_whose_callback_was_removed(pair, count_turns):
