@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from ._engines import StdlibLoop, engine_name
@@ -11,9 +12,13 @@ from ._guest_context import TrioToCome
 if TYPE_CHECKING:
     import asyncio
 
+    _AnyLoop = asyncio.AbstractEventLoop
+else:
+    _AnyLoop = object
 
-class SelectorEventLoop(StdlibLoop):
-    """The standard library's loop. Trio is its guest, from the first call into Trio on."""
+
+class HostLoop(_AnyLoop):
+    """Mixed into a loop's class: Trio is the loop's guest, from the first call into Trio on."""
 
     def run_forever(self) -> None:
         """Run until :meth:`stop` is called. Trio goes on from where it stood."""
@@ -37,10 +42,24 @@ class SelectorEventLoop(StdlibLoop):
                 guest.ctrl_c.raise_it()
 
 
+class SelectorEventLoop(HostLoop, StdlibLoop):
+    """The standard library's loop, which serves the portable engine as well: it waits by itself."""
+
+
+@functools.cache
+def _uvloop_class() -> type[asyncio.AbstractEventLoop]:
+    import uvloop
+
+    class UvloopEventLoop(HostLoop, uvloop.Loop):
+        """uvloop's loop."""
+
+    return UvloopEventLoop
+
+
 def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
     """A new event loop, for a program that starts from asyncio.
 
-    It is asyncio's own in all that it does, and costs the same. What is adapted by
+    It is asyncio's own (or uvloop's) in all that it does, and costs the same. What is adapted by
     :func:`aio2trio` can be called on it: Trio starts with the first such call, and stands still
     while the loop does not run. Closing the loop cancels what Trio tasks there are, and waits for
     them to clean up. For example::
@@ -49,15 +68,14 @@ def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
             runner.run(main())
 
     Args:
-      engine: what implements the loop: ``"selector"`` or ``"portable"``, which are the same here,
-        as the loop itself waits for I/O; ``None`` for the ``TRIO_BRIDGE_ENGINE`` variable and else
-        the default.
+      engine: what implements the loop: ``"selector"``, ``"portable"`` (here the same loop),
+        ``"uvloop"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE`` variable and else the default.
 
     Returns:
       The loop; close it as any other.
 
     Raises:
       ValueError: an unknown engine.
+      ImportError: ``"uvloop"`` is meant, and is not installed.
     """
-    engine_name(engine)
-    return SelectorEventLoop()
+    return _uvloop_class()() if engine_name(engine) == "uvloop" else SelectorEventLoop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import trio
 
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     from ._tracking import Tracking
 
 
+T = TypeVar("T")
+
+
 class Turns(Protocol):
     """Who gives the loop its turns, as far as a crossing needs to know."""
 
     is_parked: bool
     """Whether the loop is idle, and gets a turn only when it is woken."""
     is_held: bool
-    """Set by who will call :meth:`release`: no need to wake the loop for work."""
+    """Whether somebody will call :meth:`release`: no need to wake the loop for work."""
+
+    def hold(self) -> bool:
+        """Keep work for :meth:`release`, which the caller must call if this is true."""
+        ...
 
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or have it done."""
@@ -114,6 +121,15 @@ class Bridge:
         self.in_steps: Final[set[asyncio.Task[Any]]] = set()
         self.stepped: Final[set[asyncio.Task[Any]]] = set()
         self.tracking: Tracking | None = None
+
+    def call_asyncio(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """From Trio's side call a plain function asyncio-side, and let the loop do what it asks."""
+        is_held = self.pump.hold()
+        try:
+            return self.side.call_asyncio(fn, *args, **kwargs)
+        finally:
+            if is_held:
+                self.pump.release(make_turns=False)
 
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""

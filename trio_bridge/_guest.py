@@ -104,6 +104,10 @@ class TrioGuest:
     is_parked = False
     is_held = False
 
+    def hold(self) -> bool:
+        """Nothing to keep."""
+        return False
+
     def release(self, *, make_turns: bool) -> None:
         """Nothing to do: the loop runs by itself."""
 

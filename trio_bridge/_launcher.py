@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
 
-from ._asyncio_first import SelectorEventLoop
+from ._asyncio_first import HostLoop
 
 LAUNCHER: Final = "python -m trio_bridge"
 
@@ -170,4 +170,4 @@ def _hide_our_loop(exc: BaseException | None, seen: set[int]) -> None:
 
 
 def _is_our_loops(tb: TracebackType) -> bool:
-    return tb.tb_frame.f_code is SelectorEventLoop.run_forever.__code__
+    return tb.tb_frame.f_code is HostLoop.run_forever.__code__

@@ -15,6 +15,7 @@ name                                           why no public name will do
 ``Future._log_traceback``                      whether nobody has retrieved a task's error yet
 ``Future._source_traceback``                   in debug mode, where a task was created: our frame is
                                                to be left out, as asyncio's own is
+``Handle._run``                                what a loop calls when a timer is due
 ``Handle._context``                            a callback's context, which Python 3.11 has no public
                                                name for
 ``asyncio._get_running_loop``, ``_set_...``    exported for the authors of event loops
@@ -33,6 +34,13 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
 ``asyncio.Task._fut_waiter``, and of           what an asyncio task waits for: a Trio call, or tasks
 ``gather``'s future ``._children``
+``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
+``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop does not promise that its
+``uv_backend_timeout``, as it exports them     module exports them
+``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it will hand to the
+                                               kernel in the next iteration only
+``uvloop.Loop._last_error``                    ``SystemExit`` and ``KeyboardInterrupt`` of a callback
+what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
 =============================================  =====================================================
 
@@ -42,9 +50,14 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import gc
+import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 import outcome
@@ -53,13 +66,19 @@ import trio
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from contextvars import Context
     from types import CodeType, FrameType
+
+    _AnyLoop = asyncio.AbstractEventLoop
+else:
+    _AnyLoop = object
 
 __all__ = [
     "TASKS_TELL_CONTEXT",
+    "TURNS",
     "GuestDoor",
     "RoomyLoop",
+    "TellsSettings",
+    "UvloopDoor",
     "asyncgen_hooks",
     "begin_running",
     "birth_of",
@@ -74,12 +93,12 @@ __all__ = [
     "is_unretrieved",
     "next_timer",
     "ready_queue",
+    "run_handle",
     "run_once",
     "scopes_of",
     "set_running_loop",
     "trio_root_here",
     "trio_run_vars",
-    "turn_code",
     "waited_for_by",
 ]
 
@@ -103,6 +122,12 @@ def next_timer(loop: asyncio.BaseEventLoop) -> float:
     """The loop time of the earliest timer (perhaps a cancelled one), or infinity."""
     scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
     return scheduled[0].when() if scheduled else float("inf")
+
+
+def run_handle(handle: asyncio.Handle) -> Callable[[], None]:
+    """What calls its callback, if it is not cancelled by then."""
+    method: Callable[[], None] = handle._run  # type: ignore[attr-defined]
+    return method
 
 
 def begin_running(loop: asyncio.AbstractEventLoop) -> None:
@@ -130,7 +155,27 @@ _COLD_ATTRIBUTES: Final = (
 )
 
 
-class RoomyLoop(asyncio.SelectorEventLoop):
+class TellsSettings(_AnyLoop):
+    """Mixed into a loop's class: somebody may be told when its settings change."""
+
+    settings_change: Callable[[], None]
+    """Is called, if there, when the task factory or the debug mode may have changed."""
+
+    def set_task_factory(self, factory: Any) -> None:
+        """As the loop's."""
+        super().set_task_factory(factory)
+        getattr(self, "settings_change", _nothing)()
+
+    def set_debug(self, enabled: bool) -> None:
+        """As the loop's."""
+        super().set_debug(enabled)
+        getattr(self, "settings_change", _nothing)()
+
+
+def _nothing() -> None: ...
+
+
+class RoomyLoop(TellsSettings, asyncio.SelectorEventLoop):
     """Base of loops of ours: the stock loop's attributes that are seldom used are one.
 
     An object keeps up to 29 attributes in itself. With one more it gets a dictionary, and each
@@ -140,21 +185,6 @@ class RoomyLoop(asyncio.SelectorEventLoop):
     """
 
     cold_attributes: dict[str, Any]
-    settings_change: Callable[[], None]
-    """Is called, if there, when the task factory or the debug mode may have changed."""
-
-    def set_task_factory(self, factory: Any) -> None:
-        """As the stock loop's."""
-        super().set_task_factory(factory)
-        getattr(self, "settings_change", _nothing)()
-
-    def set_debug(self, enabled: bool) -> None:
-        """As the stock loop's."""
-        super().set_debug(enabled)
-        getattr(self, "settings_change", _nothing)()
-
-
-def _nothing() -> None: ...
 
 
 class _ColdAttribute:
@@ -185,11 +215,12 @@ TASKS_TELL_CONTEXT: Final = hasattr(asyncio.Task, "get_context")
 
 
 def context_of(thing: Any) -> Context | None:
-    """The context that a task or a callback runs in, if it can be known."""
+    """The context that a task or a callback runs in, if it can be known; or uvloop's transport."""
+    context: Context | None
+    if type(thing).__module__ == "uvloop.loop":
+        return next((held for held in gc.get_referents(thing) if type(held) is Context), None)
     get_context = getattr(thing, "get_context", None)
-    context: Context | None = (
-        getattr(thing, "_context", None) if get_context is None else get_context()
-    )
+    context = getattr(thing, "_context", None) if get_context is None else get_context()
     return context
 
 
@@ -288,12 +319,6 @@ def waited_for_by(task: asyncio.Task[Any]) -> list[asyncio.Future[Any]]:
     return list(gathered) if isinstance(gathered, list) else [waited_for]
 
 
-def turn_code(cls: type[asyncio.BaseEventLoop]) -> CodeType:
-    """The code of the stock loop's one iteration, by which its frame is known."""
-    code: CodeType = cls._run_once.__code__  # type: ignore[attr-defined]
-    return code
-
-
 def frames_by_thread() -> dict[int, FrameType]:
     """The innermost frame of each thread."""
     return sys._current_frames() if hasattr(sys, "_current_frames") else {}
@@ -340,3 +365,157 @@ class GuestDoor:
     def expect_tick(self, is_expected: bool) -> None:
         """Say whether a tick is to come soon. If not, Trio calls for one by its descriptor."""
         self._runner.guest_tick_scheduled = is_expected
+
+
+# ---- uvloop
+
+
+_UV_RUN_NOWAIT: Final = 2
+
+# Where libuv's public header has these fields of ``uv_loop_t`` on a 64-bit POSIX system: before all
+# that differs between systems, and libuv 1 keeps its ABI.
+_BACKEND_FD: Final = 64
+_WATCHER_QUEUE: Final = 88
+
+
+class UvloopDoor:
+    """What who turns uvloop's loop from outside has to know of it.
+
+    Raises:
+      RuntimeError: this uvloop has no such door.
+    """
+
+    __slots__ = (
+        "_descriptor",
+        "_error",
+        "_loop",
+        "_now",
+        "_pointer",
+        "_run",
+        "_seen",
+        "_timeout",
+        "_watcher",
+        "_watchers_end",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        import ctypes
+
+        import uvloop.loop as module
+
+        try:
+            # PyDLL keeps the interpreter's lock: the callbacks want it at once.
+            functions = ctypes.PyDLL(module.__file__)
+            get_descriptor = functions.uv_backend_fd
+            self._run, self._timeout = functions.uv_run, functions.uv_backend_timeout
+            self._now = functions.uv_now
+            address = _address_in(module.libuv_get_loop_t_ptr(loop))
+            self._error: Final = ctypes.c_void_p.from_address(id(loop) + _last_error_offset())
+        except (AttributeError, LookupError, OSError) as exc:
+            raise _no_uvloop_door() from exc
+        self._pointer: Final = ctypes.c_void_p(address)
+        self._run.argtypes = (ctypes.c_void_p, ctypes.c_int)
+        for function in (get_descriptor, self._timeout, self._now):
+            function.argtypes = (ctypes.c_void_p,)
+        self._now.restype = ctypes.c_uint64
+        self._descriptor: Final[int] = get_descriptor(self._pointer)
+        if ctypes.c_int.from_address(address + _BACKEND_FD).value != self._descriptor:
+            raise _no_uvloop_door()
+        self._watchers_end: Final = address + _WATCHER_QUEUE
+        self._watcher: Final = ctypes.c_void_p.from_address(self._watchers_end)
+        self._loop: Final = loop  # as its memory is read
+        self._seen = id(None)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when libuv has I/O to handle."""
+        return self._descriptor
+
+    def run_once(self) -> None:
+        """Make one iteration, without waiting.
+
+        Raises:
+          BaseException: what a callback raised that is no :exc:`Exception`.
+        """
+        self._run(self._pointer, _UV_RUN_NOWAIT)
+        if self._error.value != self._seen:
+            self._raise_error()
+
+    def _raise_error(self) -> None:
+        import ctypes
+
+        self._seen = self._error.value
+        error: BaseException = ctypes.cast(self._error, ctypes.py_object).value
+        raise error
+
+    def due(self) -> float:
+        """When the next iteration is to be made, in loop time; minus infinity: now."""
+        timeout = self._timeout(self._pointer)
+        if timeout == 0 or self._watcher.value != self._watchers_end:
+            return -math.inf
+        # Not from now on: a timer's time would be another with each iteration.
+        return math.inf if timeout < 0 else (self._now(self._pointer) + timeout) / 1000
+
+
+def _address_in(capsule: object) -> int:
+    import ctypes
+
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.argtypes, get_pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
+    address: int = get_pointer(capsule, None)
+    return address
+
+
+@functools.cache
+def _last_error_offset() -> int:
+    """Where in its memory uvloop's loop keeps the error that is to leave ``run_forever``.
+
+    Raises:
+      LookupError: it keeps it nowhere, or in more than one place.
+    """
+    import ctypes
+
+    import uvloop
+
+    error = SystemExit()
+
+    def fail() -> None:
+        raise error
+
+    def look(found: list[int]) -> None:
+        loop = uvloop.Loop()
+        try:
+            loop.call_soon(fail)
+            with contextlib.suppress(SystemExit):
+                loop.run_forever()
+            size = ctypes.sizeof(ctypes.c_size_t)
+            memory = (ctypes.c_size_t * (uvloop.Loop.__basicsize__ // size)).from_address(id(loop))
+            found.extend(size * index for index, word in enumerate(memory) if word == id(error))
+        finally:
+            loop.close()
+
+    # In a thread of its own: in the main thread a run takes the process's wakeup descriptor.
+    offsets: list[int] = []
+    thread = threading.Thread(target=look, args=(offsets,))
+    thread.start()
+    thread.join()
+    error.__traceback__ = None
+    if len(offsets) != 1:
+        raise LookupError("uvloop.Loop._last_error")
+    return offsets[0]
+
+
+def _no_uvloop_door() -> RuntimeError:
+    import uvloop
+
+    return RuntimeError(
+        f"engine='uvloop' can't turn the loop of uvloop {uvloop.__version__}: "
+        "trio_bridge is tested with uvloop 0.22 and 0.23. Write\n"
+        "    pip install 'uvloop>=0.22,<0.24'\n"
+        "or engine='selector'"
+    )
+
+
+TURNS: Final[frozenset[CodeType]] = frozenset(
+    {asyncio.BaseEventLoop._run_once.__code__, UvloopDoor.run_once.__code__}  # type: ignore[attr-defined]
+)
+"""The code of one iteration of a loop that Python runs, by which its frame is known."""

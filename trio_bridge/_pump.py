@@ -2,7 +2,7 @@
 
 1. A turn is made by whichever Trio task woke up: the one that watches the engine for I/O, the one
    that waits for the earliest timer or for somebody to call the loop, or a host that has just
-   made work for the loop (:attr:`Pump.is_held`).
+   made work for the loop (:meth:`Pump.hold`).
 2. Turns follow each other while there is work, up to a budget; then comes a Trio checkpoint, and
    the task that passed it *drives*: it goes on until the loop is idle.
 3. The loop is *parked* when it is idle and nobody drives. Only then do ``call_soon`` and
@@ -55,13 +55,14 @@ class Pump:
 
     def __init__(self, engine: Engine, side: AsyncioSide) -> None:
         self._engine: Final = engine
+        self._hides_work: Final = engine.hides_work
         self._loop: Final[Any] = engine.loop
         self._side: Final = side
         self._thread: Final = threading.get_ident()
         self._scope: Final = trio.CancelScope(shield=True)
         self.is_parked = False
         self.is_held = False
-        """Don't wake the pump for work: who has set this will call :meth:`release`."""
+        """Don't wake the pump for work: who has called :meth:`hold` will call :meth:`release`."""
         self._is_driven = False
         self._is_stopping = False
         self._waiter: trio.lowlevel.Task | None = None
@@ -118,6 +119,13 @@ class Pump:
             elif perf_counter() > end:
                 break
         return False
+
+    def hold(self) -> bool:
+        """Don't wake the pump for work, if that is true: the caller will :meth:`release` it."""
+        self.is_held = self.is_parked
+        if self._hides_work and self.is_parked:
+            self._unpark()  # as nobody will know better
+        return self.is_held
 
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or let the pump do it.

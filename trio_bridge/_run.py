@@ -166,7 +166,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         check_on_error(on_error)
         _check_seconds("cancel_warn_after", cancel_warn_after)
         _check_seconds("redeliver_cancel_after", redeliver_cancel_after)
-        self._engine = engine
+        self._engine_name = engine
         self._on_error: OnError = on_error
         self._cancel_warn_after = cancel_warn_after
         self._redeliver_cancel_after = redeliver_cancel_after
@@ -180,7 +180,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
                 "open_loop() needs a Trio task. Start the program with trio_bridge.run(main)"
             )
         self._tree_signal.check_thread()
-        engine = make_engine(self._engine)
+        self._engine = engine = make_engine(self._engine_name)
         loop = engine.loop
         side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
         self._pump = Pump(engine, side)
@@ -198,7 +198,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         self._outer = below.get()
-        _private.begin_running(loop)
+        engine.start()
         bridge.open()
         below.set(bridge)
         self._nursery.start_soon(self._pump.run)
@@ -268,7 +268,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
     def _close(self) -> None:
         loop = self._bridge.loop
         self._bridge.is_open = False
-        _private.end_running(loop)
+        self._engine.end()
         with self._bridge.side:  # transports are closed, and their clean-up is asyncio code
             loop.close()
         self._tracking.close()
@@ -319,7 +319,9 @@ def _what_leaves(
             exits[0].__context__ = BaseExceptionGroup(_UNHANDLED, errors)
         return exits[0]
     if interruption is not None:
-        return interruption  # a bug of the bridge's own
+        if interruption.__context__ is None:
+            interruption.__context__ = body
+        return interruption  # the loop couldn't be closed, or a bug of the bridge's own
     if unhandled:
         return BaseExceptionGroup(_UNHANDLED, errors)
     return body

@@ -45,14 +45,14 @@ class TaskCreation:
         self._create: Final = loop.create_task
         self._create_ordinary: Final = None if root is None else _creation(loop, root, self)
         self._nurseries = 0
-        if isinstance(loop, _private.RoomyLoop):
+        if isinstance(loop, _private.TellsSettings):
             loop.settings_change = self._choose
         self._choose()
 
     def close(self) -> None:
         """Give the loop its own method back."""
         del self._loop.create_task
-        if isinstance(self._loop, _private.RoomyLoop):
+        if isinstance(self._loop, _private.TellsSettings):
             del self._loop.settings_change
 
     def count_nurseries(self, change: int) -> int:
@@ -65,7 +65,7 @@ class TaskCreation:
         loop = self._loop
         is_ordinary = (
             not self._nurseries
-            and isinstance(loop, _private.RoomyLoop)  # which says when this changes:
+            and isinstance(loop, _private.TellsSettings)  # which says when this changes:
             and loop.get_task_factory() is None
             and not loop.get_debug()
         )

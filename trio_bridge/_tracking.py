@@ -51,6 +51,10 @@ def check_on_error(on_error: OnError) -> None:
         )
 
 
+# Asyncio's own transports call protocols in callbacks, so that their context is the current one.
+_UVLOOPS: Final = ("transport",)
+
+
 class Tracking:
     """The exchanged methods of one loop.
 
@@ -102,7 +106,7 @@ class Tracking:
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:
-        things = (context.get(key) for key in ("task", "future", "handle"))
+        things = (context.get(key) for key in ("task", "future", "handle", *_UVLOOPS))
         thing = next((thing for thing in things if thing is not None), None)  # a task may be falsy
         innermost = owning.get() if thing is None else started_in(thing)
         return nearest(innermost, self._loop) or self._root

@@ -232,7 +232,7 @@ class AsyncioOwner:
         if len(here) > 1:
             self._context.run(carry_back, here)
         bridge.side.enter()
-        is_held = pump.is_held = pump.is_parked
+        is_held = pump.hold()
         host = None
         try:
             self._step = step

@@ -219,7 +219,7 @@ class Host:
         is_cancelled = _is_cancelled()
         pump = self._bridge.pump
         with self._bridge.side:
-            is_held = pump.is_held = pump.is_parked
+            is_held = pump.hold()
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:

@@ -85,7 +85,7 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
 @trio.lowlevel.enable_ki_protection
 def call_plain(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a plain function of asyncio's from Trio code, with the loop as the running loop."""
-    return current_bridge().side.call_asyncio(fn, *args, **kwargs)
+    return current_bridge().call_asyncio(fn, *args, **kwargs)
 
 
 # ---- phase 1: the guest starts
@@ -109,7 +109,7 @@ def start_guest(
     guest: Any = None
     host = None
     bridge.side.enter()
-    is_held = pump.is_held = pump.is_parked
+    is_held = pump.hold()
     try:
         coro: Any = fn(*args, **kwargs)
         if type(coro) is not CoroutineType and not asyncio.iscoroutine(coro):

@@ -159,7 +159,7 @@ class TrioOwner:
             step.nursery.disown(step)
         pump = bridge.pump
         with bridge.side:
-            is_held = pump.is_held = pump.is_parked
+            is_held = pump.hold()
             interruption = step.take_interruption()
             if isinstance(interruption, KeyboardInterrupt):
                 bridge.nursery.exit(interruption)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 from ._interface import NOW, Engine
@@ -14,11 +15,12 @@ __all__ = ["NOW", "Engine", "StdlibLoop", "engine_name", "make_engine"]
 
 ENGINE_VARIABLE: Final = "TRIO_BRIDGE_ENGINE"
 
-ENGINES: Final = {
+# An engine's name is that of its module.
+_CLASSES: Final = {
     "portable": "PortableEngine",
     "selector": "SelectorEngine",
+    "uvloop": "UvloopEngine",
 }
-"""The module of each engine, and its class there."""
 
 
 def engine_name(name: str | None) -> str:
@@ -26,22 +28,28 @@ def engine_name(name: str | None) -> str:
 
     Raises:
       ValueError: there is no engine of that name.
+      ImportError: uvloop is meant, and is not installed.
     """
     if name is None:
         name = os.environ.get(ENGINE_VARIABLE) or _default()
-    if name in ENGINES:
-        return name
-    raise ValueError(
-        f"unknown engine {name!r}: this version has {', '.join(map(repr, ENGINES))}. "
-        f"Write engine={_default()!r}, or leave it out (and see the {ENGINE_VARIABLE} variable)"
-    )
+    if name not in _CLASSES:
+        raise ValueError(
+            f"unknown engine {name!r}: this version has {', '.join(map(repr, _CLASSES))}. "
+            f"Write engine={_default()!r}, or leave it out (and see the {ENGINE_VARIABLE} variable)"
+        )
+    if name == "uvloop" and find_spec("uvloop") is None:
+        raise ImportError(
+            "engine='uvloop' needs uvloop, which is not installed. Write\n"
+            "    pip install 'trio-bridge[uvloop]'\n"
+            f"or engine={_default()!r} (and see the {ENGINE_VARIABLE} variable)"
+        )
+    return name
 
 
 def make_engine(name: str | None) -> Engine:
     """A new engine, to be turned by Trio. See :func:`engine_name`.
 
     Raises:
-      ValueError: there is no engine of that name.
       RuntimeError: this platform doesn't have what the engine needs.
     """
     name = engine_name(name)
@@ -51,8 +59,7 @@ def make_engine(name: str | None) -> Engine:
             "which this platform doesn't have. Write engine='portable', or leave it out"
         )
     # Imported on use: an engine costs an import of asyncio's transports, and may be an extra.
-    module = import_module(f".{name}", __package__)
-    engine: Engine = getattr(module, ENGINES[name])()
+    engine: Engine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
     return engine
 
 

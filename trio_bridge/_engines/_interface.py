@@ -30,6 +30,22 @@ class Engine(Protocol):
         """The event loop; one object for the engine's life."""
         ...
 
+    @property
+    def hides_work(self) -> bool:
+        """Whether an idle loop may be given work by more than ``call_soon`` and ``call_at``.
+
+        Then a turn follows whenever code outside of a turn may have used the loop.
+        """
+        ...
+
+    def start(self) -> None:
+        """From here on the loop says that it runs, in the current thread."""
+        ...
+
+    def end(self) -> None:
+        """Undo :meth:`start`, so that the loop may be closed."""
+        ...
+
     def turn(self) -> float:
         """Make one iteration; the loop time at which the next is due, ``NOW``, or infinity."""
         ...

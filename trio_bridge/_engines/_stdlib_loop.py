@@ -1,10 +1,11 @@
-"""The standard library's selector loop, as the engines have it that turn it from outside."""
+"""The standard library's selector loop, turned from outside: what the engines that do so share."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, TypeVarTuple
 
+from .. import _private
 from ._signals import SignalHandlers
 from ._windows import StdlibLoop
 
@@ -53,3 +54,26 @@ class SelectorEventLoop(StdlibLoop):
         if not self.is_running():
             self._signals.remove_all()
         super().close()
+
+
+class StdlibEngine:
+    """All of an engine but its turns and its watch."""
+
+    hides_work = False
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self.loop = SelectorEventLoop(selector)
+        self._run_once = _private.run_once(self.loop)
+        self._ready = _private.ready_queue(self.loop)
+
+    def start(self) -> None:
+        """See :class:`._interface.Engine`."""
+        _private.begin_running(self.loop)
+
+    def end(self) -> None:
+        """See :class:`._interface.Engine`."""
+        _private.end_running(self.loop)
+
+    def use_clock(self, current_time: Callable[[], float]) -> None:
+        """See :class:`._interface.Engine`."""
+        setattr(self.loop, "time", current_time)  # noqa: B010 -- mypy: a method

@@ -32,12 +32,12 @@ from trio.lowlevel import Abort
 
 from .. import _private
 from ._interface import NOW
-from ._stdlib_loop import SelectorEventLoop
+from ._stdlib_loop import StdlibEngine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# Idle watchers cost 3 kB each; a burst of connections leaves no more of them than this.
+# Idle watchers cost 4 kB each; a burst of connections leaves no more of them than this.
 MAX_IDLE: Final = 100
 
 # A callback's work is often done after two or three turns. Then its watcher is back, and to call
@@ -308,15 +308,13 @@ def _check_can_be_waited_for(fd: int) -> None:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-class PortableEngine:
+class PortableEngine(StdlibEngine):
     """See :class:`._interface.Engine`, whose rules this keeps."""
 
     def __init__(self) -> None:
         self._selector = WatchingSelector()
         self._selector.on_failure = self._report_failure
-        self.loop = SelectorEventLoop(self._selector)
-        self._run_once = _private.run_once(self.loop)
-        self._ready = _private.ready_queue(self.loop)
+        super().__init__(self._selector)
 
     def turn(self) -> float:
         selector = self._selector
@@ -329,9 +327,6 @@ class PortableEngine:
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
         await self._selector.watch(drive)
-
-    def use_clock(self, current_time: Callable[[], float]) -> None:
-        setattr(self.loop, "time", current_time)  # noqa: B010 -- mypy: a method
 
     def _report_failure(self, key: selectors.SelectorKey, exc: Exception) -> None:
         context = {

@@ -14,7 +14,7 @@ import trio
 
 from .. import _private
 from ._interface import NOW
-from ._stdlib_loop import SelectorEventLoop
+from ._stdlib_loop import StdlibEngine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,14 +43,12 @@ class _PollingSelector(selectors.DefaultSelector):
         return events
 
 
-class SelectorEngine:
+class SelectorEngine(StdlibEngine):
     """See :class:`._interface.Engine`, whose rules this keeps."""
 
     def __init__(self) -> None:
         self._selector = _PollingSelector()
-        self.loop = SelectorEventLoop(self._selector)
-        self._run_once = _private.run_once(self.loop)
-        self._ready = _private.ready_queue(self.loop)
+        super().__init__(self._selector)
 
     def turn(self) -> float:
         self._run_once()
@@ -64,6 +62,3 @@ class SelectorEngine:
         descriptor = self._selector.fileno()
         while await drive():
             await trio.lowlevel.wait_readable(descriptor)
-
-    def use_clock(self, current_time: Callable[[], float]) -> None:
-        setattr(self.loop, "time", current_time)  # noqa: B010 -- mypy: a method

@@ -57,7 +57,7 @@ class AsyncioObjects:
             return _call_without_loop(fn, args, kwargs)
         if below.get() is None and (bridge := _only_bridge()) is not None:
             # A callback of asyncio code that Trio calls from a task of its own (run_sync_soon).
-            return bridge.side.call_asyncio(fn, *args, **kwargs)
+            return bridge.call_asyncio(fn, *args, **kwargs)
         return call_plain(fn, *args, **kwargs)
 
     def can_call(self) -> bool:

@@ -116,7 +116,7 @@ class Stacks:
         return lines
 
     def _is_turn(self, frame: FrameType) -> bool:
-        return frame.f_code is _TURN
+        return frame.f_code in _private.TURNS
 
     def _line(self, frame: FrameType, lineno: int | None) -> _Line:
         code = frame.f_code
@@ -171,4 +171,3 @@ def _owner(frame: FrameType) -> str:
 
 _WAITING: Final = Host.__module__
 _CALL: Final = TrioCall.run.__code__
-_TURN: Final = _private.turn_code(asyncio.BaseEventLoop)

@@ -41,7 +41,8 @@ def check_trio_stream(function: str, stream: object) -> None:
     if isinstance(stream, trio.abc.Stream):
         return
     what = _describe(stream)
-    if isinstance(stream, asyncio.StreamReader | asyncio.StreamWriter | asyncio.BaseTransport):
+    # By what all transports have: uvloop's are no asyncio.BaseTransport.
+    if isinstance(stream, asyncio.StreamReader) or hasattr(stream, "get_extra_info"):
         advice = (
             f"{what} is asyncio's already: asyncio code uses it as it is. For Trio code write\n"
             "    stream = to_trio(reader, writer)"

@@ -1,0 +1,219 @@
+"""The fast engine: uvloop's loop, turned from outside.
+
+libuv's loop has what an engine needs: ``uv_run`` makes one iteration without waiting, its backend
+descriptor is readable when there is I/O, and its backend timeout says when the next timer is due
+(:class:`.._private.UvloopDoor`).
+
+1. libuv hands a new descriptor to the kernel, and uvloop writes what was written to transports, in
+   the next iteration. Neither is seen from outside, so a turn must follow whenever code outside of
+   a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
+2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs itself. Here it is
+   told to stop, which a single iteration does anyway, and keeps the error: so we look for it.
+3. libuv's timers are on real time, in milliseconds. On a virtual clock the loop has timers of ours.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
+
+import trio
+import uvloop
+
+from .. import _private
+from ._interface import NOW
+from ._signals import SignalHandlers
+from ._virtual_timers import VirtualTimers
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+    from contextvars import Context
+
+Ts = TypeVarTuple("Ts")
+
+_ORIGIN_DEPTH: Final = 10  # asyncio's own, in debug mode
+
+
+class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
+    """uvloop's loop, but for signals, whose wakeup descriptor stays Trio's, and for who runs it."""
+
+    _is_turned = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signals = SignalHandlers(self)
+        self._origin_depth = 0
+
+    # ---- who runs it
+
+    def begin_running(self) -> None:
+        """Say that the loop runs."""
+        self._is_turned = True
+        self._origin_depth = sys.get_coroutine_origin_tracking_depth()
+        if self.get_debug():
+            sys.set_coroutine_origin_tracking_depth(_ORIGIN_DEPTH)
+
+    def end_running(self) -> None:
+        """The loop may be closed from here on."""
+        self._is_turned = False
+        sys.set_coroutine_origin_tracking_depth(self._origin_depth)
+
+    def is_running(self) -> bool:
+        """Whether Trio gives the loop its turns."""
+        return self._is_turned
+
+    def set_debug(self, enabled: bool) -> None:
+        """As asyncio's; while the loop runs, coroutines tell where they were made."""
+        # uvloop itself would do the second part in the next turn, and undo it when its run ends.
+        if not self._is_turned:
+            super().set_debug(enabled)
+            return
+        self._is_turned = False
+        try:
+            super().set_debug(enabled)
+        finally:
+            self._is_turned = True
+        sys.set_coroutine_origin_tracking_depth(_ORIGIN_DEPTH if enabled else self._origin_depth)
+
+    def create_task(self, coro: Any, **options: Any) -> Any:
+        """As asyncio's."""
+        # uvloop's own hands factories an ``eager_start=None``, to which asyncio's says no.
+        factory = self.get_task_factory()
+        if factory is None:
+            return super().create_task(coro, **options)
+        return factory(self, coro, **options)
+
+    def stop(self) -> None:
+        """Refuse: the loop's life is that of its ``open_loop`` block."""
+        raise RuntimeError(
+            "this loop ends with its Trio scope, not by loop.stop(): "
+            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
+        )
+
+    def run_forever(self) -> None:
+        """Refuse: Trio runs it."""
+        raise RuntimeError("This event loop is already running")
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Refuse: Trio runs it."""
+        self.run_forever()
+
+    def close(self) -> None:
+        """Close the loop and give the process's signals back."""
+        if self._is_turned:
+            raise RuntimeError("Cannot close a running event loop")
+        self._signals.remove_all()
+        super().close()
+
+    # ---- what is asked for between two turns
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio's, by :meth:`call_at`: that is what the pump watches."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio's, to the millisecond that follows."""
+        delay = when - monotonic()
+        if delay < _FOREVER:
+            # libuv counts from its own time, which is the current one without its fractions.
+            delay = (math.ceil(when * 1000) - math.floor((when - delay) * 1000)) / 1000
+        return _call_later(self, delay, callback, *args, context=context)
+
+    def time(self) -> float:
+        """``time.monotonic()``: libuv's clock with the fractions of a millisecond."""
+        return monotonic()
+
+    def add_reader(self, fd: Any, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """As asyncio's."""
+        super().add_reader(fd, callback, *args)
+        self.call_soon(_nothing)  # libuv hands the descriptor to the kernel in the next turn
+
+    def add_writer(self, fd: Any, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """As asyncio's."""
+        super().add_writer(fd, callback, *args)
+        self.call_soon(_nothing)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A timer of :class:`VirtualTimers` says that it is cancelled."""
+
+    # ---- signals
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Call ``callback(*args)`` in the loop when the process gets the signal."""
+        self._signals.add(sig, callback, args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Put back what handled the signal before; whether there was a handler to remove."""
+        return self._signals.remove(sig)
+
+
+_call_later: Final[Any] = uvloop.Loop.call_later
+_FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity has no milliseconds
+
+
+def _nothing() -> None: ...
+
+
+class UvloopEngine:
+    """See :class:`._interface.Engine`, whose rules this keeps."""
+
+    hides_work = True
+
+    def __init__(self) -> None:
+        self.loop = UvloopEventLoop()
+        self._door = door = _private.UvloopDoor(self.loop)
+        self._run_once, self._due = door.run_once, door.due
+        self._is_idle = False
+        self._timers: VirtualTimers | None = None
+
+    def start(self) -> None:
+        self.loop.begin_running()
+
+    def end(self) -> None:
+        self.loop.end_running()
+
+    def turn(self) -> float:
+        if self._timers is not None:
+            return self._virtual_turn(self._timers)
+        self._run_once()
+        due = self._due()
+        if due == NOW:
+            self._is_idle = False
+            return NOW
+        # Where something was done there is often more: another poll (a microsecond) is cheaper than
+        # to park and be woken by Trio (ten).
+        if not self._is_idle:
+            self._is_idle = True
+            return NOW
+        self._is_idle = False
+        return due
+
+    def _virtual_turn(self, timers: VirtualTimers) -> float:
+        timers.make_ready()
+        self._run_once()
+        return NOW if self._due() == NOW else timers.next_due()
+
+    async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
+        descriptor = self._door.fileno()
+        while await drive():
+            await trio.lowlevel.wait_readable(descriptor)
+
+    def use_clock(self, current_time: Callable[[], float]) -> None:
+        loop: Any = self.loop
+        self._timers = VirtualTimers(loop, current_time)
+        loop.time, loop.call_at = current_time, self._timers.call_at
