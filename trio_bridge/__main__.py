@@ -54,7 +54,7 @@ def _parse(own: list[str], program: list[str]) -> argparse.Namespace:
         "be a file, a directory or a zip file, as with plain Python.",
         allow_abbrev=False,
     )
-    parser.add_argument("--engine", help="what implements the loop (default: selector)")
+    parser.add_argument("--engine", help="what implements the loop: selector, portable or uvloop")
     parser.add_argument("--debug", action="store_true", help="asyncio's debug mode")
     parser.add_argument(
         "--tree-signal",

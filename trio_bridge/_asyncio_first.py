@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from . import _private
-from ._engines import engine_name
+from ._engines import StdlibLoop, engine_name
 from ._guest import bridge_of, guest_of
 from ._guest_context import TrioToCome
 
@@ -43,7 +42,7 @@ class HostLoop(_AnyLoop):
                 guest.ctrl_c.raise_it()
 
 
-class SelectorEventLoop(HostLoop, _private.RoomyLoop):
+class SelectorEventLoop(HostLoop, StdlibLoop):
     """The standard library's loop, which serves the portable engine as well: it waits by itself."""
 
 

@@ -114,8 +114,8 @@ def open_loop(
     Several loops may be open at once, side by side or nested; code uses the innermost.
 
     Args:
-      engine: what implements the loop: ``"selector"``, or ``None`` for the ``TRIO_BRIDGE_ENGINE``
-        variable and else the default.
+      engine: what implements the loop: ``"selector"``, ``"portable"``, or ``None`` for the
+        ``TRIO_BRIDGE_ENGINE`` variable and else the platform's default.
       on_error: what becomes of an exception that asyncio would only log: ``"raise"`` cancels the
         block, and it leaves as an :exc:`ExceptionGroup`; ``"log"`` is asyncio's way; a plain
         function is called on the asyncio side with the loop and asyncio's context dict, and what it

@@ -22,7 +22,7 @@ import anyio
 import pytest
 import trio
 import trio.testing
-from ways import ASYNCIO, TRIO, WAYS, nothing_is_left
+from ways import ASYNCIO, TRIO, WAYS, living_tasks, nothing_is_left
 
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
@@ -529,7 +529,7 @@ async def run_story(name, story, kind, n, log):
 
 async def every_checkpoint(name, story, kind, at_least):
     await trio.testing.wait_all_tasks_blocked()
-    tasks = trio.lowlevel.current_statistics().tasks_living
+    tasks = living_tasks()
     n = 0
     while True:
         log = []

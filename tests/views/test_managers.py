@@ -33,6 +33,7 @@ from ways import (  # noqa: F401
     fails_after,
     in_a_task,
     leaves_nothing,
+    living_tasks,
     nothing_is_left,
 )
 
@@ -2580,7 +2581,7 @@ def test_random_nestings(layers, cancel_at, start):
 
     async def main():
         await trio.testing.wait_all_tasks_blocked()
-        tasks = trio.lowlevel.current_statistics().tasks_living
+        tasks = living_tasks()
         began = trio.current_time()
         with trio.fail_after(100), trio.move_on_after(cancel_at) as scope:
             if start == "trio":

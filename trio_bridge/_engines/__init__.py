@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import selectors
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
 from ._interface import NOW, Engine
+from ._windows import StdlibLoop
 
-__all__ = ["NOW", "Engine", "engine_name", "make_engine"]
+__all__ = ["NOW", "Engine", "StdlibLoop", "engine_name", "make_engine"]
 
 ENGINE_VARIABLE: Final = "TRIO_BRIDGE_ENGINE"
-DEFAULT_ENGINE: Final = "selector"
 
+# An engine's name is that of its module.
 _CLASSES: Final = {
-    "selector": (".selector", "SelectorEngine"),
-    "uvloop": (".uvloop", "UvloopEngine"),
+    "portable": "PortableEngine",
+    "selector": "SelectorEngine",
+    "uvloop": "UvloopEngine",
 }
 
 
@@ -28,25 +31,42 @@ def engine_name(name: str | None) -> str:
       ImportError: uvloop is meant, and is not installed.
     """
     if name is None:
-        name = os.environ.get(ENGINE_VARIABLE) or DEFAULT_ENGINE
+        name = os.environ.get(ENGINE_VARIABLE) or _default()
     if name not in _CLASSES:
         raise ValueError(
             f"unknown engine {name!r}: this version has {', '.join(map(repr, _CLASSES))}. "
-            f"Write engine={DEFAULT_ENGINE!r}, or leave it out (and see the {ENGINE_VARIABLE} "
-            "variable)"
+            f"Write engine={_default()!r}, or leave it out (and see the {ENGINE_VARIABLE} variable)"
         )
     if name == "uvloop" and find_spec("uvloop") is None:
         raise ImportError(
             "engine='uvloop' needs uvloop, which is not installed. Write\n"
             "    pip install 'trio-bridge[uvloop]'\n"
-            f"or engine={DEFAULT_ENGINE!r} (and see the {ENGINE_VARIABLE} variable)"
+            f"or engine={_default()!r} (and see the {ENGINE_VARIABLE} variable)"
         )
     return name
 
 
 def make_engine(name: str | None) -> Engine:
-    """A new engine, to be turned by Trio. See :func:`engine_name`."""
-    module, cls = _CLASSES[engine_name(name)]
+    """A new engine, to be turned by Trio. See :func:`engine_name`.
+
+    Raises:
+      RuntimeError: this platform doesn't have what the engine needs.
+    """
+    name = engine_name(name)
+    if name == "selector" and not _selector_can_be_watched():
+        raise RuntimeError(
+            "engine='selector' needs a selector that can itself be waited for (epoll, kqueue), "
+            "which this platform doesn't have. Write engine='portable', or leave it out"
+        )
     # Imported on use: an engine costs an import of asyncio's transports, and may be an extra.
-    engine: Engine = getattr(import_module(module, __package__), cls)()
+    engine: Engine = getattr(import_module(f".{name}", __package__), _CLASSES[name])()
     return engine
+
+
+def _default() -> str:
+    return "selector" if _selector_can_be_watched() else "portable"
+
+
+def _selector_can_be_watched() -> bool:
+    """Whether it has a descriptor of its own: Windows' ``select`` has none, nor has ``poll``."""
+    return hasattr(selectors.DefaultSelector, "fileno")
