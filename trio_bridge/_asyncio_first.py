@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._engines import StdlibLoop, engine_name
 from ._guest import bridge_of, guest_of
@@ -12,7 +13,7 @@ from ._guest_context import TrioToCome
 if TYPE_CHECKING:
     import asyncio
 
-    _AnyLoop = asyncio.AbstractEventLoop
+    _AnyLoop = asyncio.SelectorEventLoop
 else:
     _AnyLoop = object
 
@@ -48,9 +49,9 @@ class SelectorEventLoop(HostLoop, StdlibLoop):
 
 @functools.cache
 def _uvloop_class() -> type[asyncio.AbstractEventLoop]:
-    import uvloop
+    uvloop: Any = import_module("uvloop")
 
-    class UvloopEventLoop(HostLoop, uvloop.Loop):
+    class UvloopEventLoop(HostLoop, uvloop.Loop):  # type: ignore[misc]
         """uvloop's loop."""
 
     return UvloopEventLoop

@@ -35,11 +35,11 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``asyncio.Task._fut_waiter``, and of           what an asyncio task waits for: a Trio call, or tasks
 ``gather``'s future ``._children``
 ``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
-``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop does not promise that its
+``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop doesn't promise that its
 ``uv_backend_timeout``, as it exports them     module exports them
-``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it will hand to the
+``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it hands to the
                                                kernel in the next iteration only
-``uvloop.Loop._last_error``                    ``SystemExit`` and ``KeyboardInterrupt`` of a callback
+``uvloop.Loop._last_error``                    a callback's ``SystemExit``, ``KeyboardInterrupt``
 what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
 =============================================  =====================================================
@@ -58,6 +58,7 @@ import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
 from contextvars import Context
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import outcome
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
-    _AnyLoop = asyncio.AbstractEventLoop
+    _AnyLoop = asyncio.SelectorEventLoop
 else:
     _AnyLoop = object
 
@@ -126,7 +127,7 @@ def next_timer(loop: asyncio.BaseEventLoop) -> float:
 
 def run_handle(handle: asyncio.Handle) -> Callable[[], None]:
     """What calls its callback, if it is not cancelled by then."""
-    method: Callable[[], None] = handle._run  # type: ignore[attr-defined]
+    method: Callable[[], None] = handle._run
     return method
 
 
@@ -401,8 +402,7 @@ class UvloopDoor:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         import ctypes
 
-        import uvloop.loop as module
-
+        module: Any = import_module("uvloop.loop")
         try:
             # PyDLL keeps the interpreter's lock: the callbacks want it at once.
             functions = ctypes.PyDLL(module.__file__)
@@ -424,7 +424,7 @@ class UvloopDoor:
         self._watchers_end: Final = address + _WATCHER_QUEUE
         self._watcher: Final = ctypes.c_void_p.from_address(self._watchers_end)
         self._loop: Final = loop  # as its memory is read
-        self._seen = id(None)
+        self._seen: int | None = id(None)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when libuv has I/O to handle."""
@@ -505,10 +505,10 @@ def _last_error_offset() -> int:
 
 
 def _no_uvloop_door() -> RuntimeError:
-    import uvloop
+    from importlib.metadata import version
 
     return RuntimeError(
-        f"engine='uvloop' can't turn the loop of uvloop {uvloop.__version__}: "
+        f"engine='uvloop' can't turn the loop of uvloop {version('uvloop')}: "
         "trio_bridge is tested with uvloop 0.22 and 0.23. Write\n"
         "    pip install 'uvloop>=0.22,<0.24'\n"
         "or engine='selector'"

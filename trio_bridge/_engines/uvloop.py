@@ -7,8 +7,8 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
 1. libuv hands a new descriptor to the kernel, and uvloop writes what was written to transports, in
    the next iteration. Neither is seen from outside, so a turn must follow whenever code outside of
    a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
-2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs itself. Here it is
-   told to stop, which a single iteration does anyway, and keeps the error: so we look for it.
+2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs. Here it keeps
+   the error, and tells libuv to stop, which it does anyway after one iteration: so we look for it.
 3. libuv's timers are on real time, in milliseconds. On a virtual clock the loop has timers of ours.
 """
 
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextvars import Context
 
+    _Loop = asyncio.SelectorEventLoop  # uvloop's own types are not those of typeshed
+else:
+    _Loop = uvloop.Loop
+
 Ts = TypeVarTuple("Ts")
 
 _ORIGIN_DEPTH: Final = 10  # asyncio's own, in debug mode
 
 
-class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
+class UvloopEventLoop(_private.TellsSettings, _Loop):
     """uvloop's loop, but for signals, whose wakeup descriptor stays Trio's, and for who runs it."""
 
     _is_turned = False
@@ -130,8 +134,8 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio's, by :meth:`call_at`: that is what the pump watches."""
@@ -140,8 +144,8 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio's, to the millisecond that follows."""
@@ -149,7 +153,8 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
         if delay < _FOREVER:
             # libuv counts from its own time, which is the current one without its fractions.
             delay = (math.ceil(when * 1000) - math.floor((when - delay) * 1000)) / 1000
-        return _call_later(self, delay, callback, *args, context=context)
+        handle: asyncio.TimerHandle = _call_later(self, delay, callback, *args, context=context)
+        return handle
 
     def time(self) -> float:
         """``time.monotonic()``: libuv's clock with the fractions of a millisecond."""
@@ -181,7 +186,7 @@ class UvloopEventLoop(_private.TellsSettings, uvloop.Loop):
 
 # It asks nothing of the loop but what every loop has.
 _start_asyncios_tls: Final[Any] = asyncio.BaseEventLoop.start_tls
-_call_later: Final[Any] = uvloop.Loop.call_later
+_call_later: Final[Any] = _Loop.call_later
 _FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity has no milliseconds
 
 
