@@ -37,8 +37,10 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
 ``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop doesn't promise that its
 ``uv_backend_timeout``, as it exports them     module exports them
+``uvloop.Loop._ready``                         whether callbacks are ready
 ``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it hands to the
                                                kernel in the next iteration only
+``uv_loop_t``'s count of events                whether another iteration may find more
 ``uvloop.Loop._last_error``                    a callback's ``SystemExit``, ``KeyboardInterrupt``
 what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
@@ -57,6 +59,7 @@ import math
 import sys
 import threading
 from asyncio import _get_running_loop, _set_running_loop
+from collections import deque
 from contextvars import Context
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -65,7 +68,6 @@ import outcome
 import trio
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
     from types import CodeType, FrameType
 
@@ -371,12 +373,18 @@ class GuestDoor:
 # ---- uvloop
 
 
+_UV_RUN_DEFAULT: Final = 0
 _UV_RUN_NOWAIT: Final = 2
 
 # Where libuv's public header has these fields of ``uv_loop_t`` on a 64-bit POSIX system: before all
 # that differs between systems, and libuv 1 keeps its ABI.
+_INTERNAL_FIELDS: Final = 40
 _BACKEND_FD: Final = 64
 _WATCHER_QUEUE: Final = 88
+
+
+# And this in what ``internal_fields`` points to: how many iterations, and how many events.
+_METRICS: Final = 8
 
 
 class UvloopDoor:
@@ -394,9 +402,12 @@ class UvloopDoor:
         "_pointer",
         "_run",
         "_seen",
+        "_stop",
         "_timeout",
         "_watcher",
         "_watchers_end",
+        "events",
+        "ready",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -410,17 +421,22 @@ class UvloopDoor:
             self._run, self._timeout = functions.uv_run, functions.uv_backend_timeout
             self._now = functions.uv_now
             address = _address_in(module.libuv_get_loop_t_ptr(loop))
+            self._stop = functions.uv_stop
+            # The queue of its callbacks: one object for the loop's life.
+            (self.ready,) = (held for held in gc.get_referents(loop) if type(held) is deque)
             self._error: Final = ctypes.c_void_p.from_address(id(loop) + _last_error_offset())
-        except (AttributeError, LookupError, OSError) as exc:
+        except (AttributeError, LookupError, OSError, ValueError) as exc:
             raise _no_uvloop_door() from exc
         self._pointer: Final = ctypes.c_void_p(address)
         self._run.argtypes = (ctypes.c_void_p, ctypes.c_int)
-        for function in (get_descriptor, self._timeout, self._now):
+        for function in (get_descriptor, self._timeout, self._now, self._stop):
             function.argtypes = (ctypes.c_void_p,)
         self._now.restype = ctypes.c_uint64
         self._descriptor: Final[int] = get_descriptor(self._pointer)
         if ctypes.c_int.from_address(address + _BACKEND_FD).value != self._descriptor:
             raise _no_uvloop_door()
+        self.events: Final = ctypes.c_uint64.from_address(_address_of_events(functions, address))
+        """Its ``value`` is how many events the polls have found."""
         self._watchers_end: Final = address + _WATCHER_QUEUE
         self._watcher: Final = ctypes.c_void_p.from_address(self._watchers_end)
         self._loop: Final = loop  # as its memory is read
@@ -439,6 +455,20 @@ class UvloopDoor:
         self._run(self._pointer, _UV_RUN_NOWAIT)
         if self._error.value != self._seen:
             self._raise_error()
+
+    def run_until_stopped(self) -> None:
+        """Make iterations until :meth:`stop`, which a callback has to call.
+
+        Raises:
+          BaseException: what a callback raised that is no :exc:`Exception`.
+        """
+        self._run(self._pointer, _UV_RUN_DEFAULT)
+        if self._error.value != self._seen:
+            self._raise_error()
+
+    def stop(self) -> None:
+        """Let the current iteration be the last, and not wait."""
+        self._stop(self._pointer)
 
     def _raise_error(self) -> None:
         import ctypes
@@ -463,6 +493,22 @@ def _address_in(capsule: object) -> int:
     get_pointer.argtypes, get_pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
     address: int = get_pointer(capsule, None)
     return address
+
+
+def _address_of_events(libuv: Any, loop: int) -> int:
+    """Where libuv counts the events that its polls find.
+
+    Public is ``uv_metrics_info``, which copies its counts: a quarter of an iteration's time.
+    """
+    import ctypes
+
+    counts = (ctypes.c_uint64 * 16)()
+    libuv.uv_metrics_info(ctypes.c_void_p(loop), counts)
+    internals = ctypes.c_void_p.from_address(loop + _INTERNAL_FIELDS).value or 0
+    found = (ctypes.c_uint64 * 2).from_address(internals + _METRICS)
+    if list(found) != counts[:2]:
+        raise _no_uvloop_door()
+    return ctypes.addressof(found) + ctypes.sizeof(ctypes.c_uint64)
 
 
 @functools.cache
@@ -516,6 +562,10 @@ def _no_uvloop_door() -> RuntimeError:
 
 
 TURNS: Final[frozenset[CodeType]] = frozenset(
-    {asyncio.BaseEventLoop._run_once.__code__, UvloopDoor.run_once.__code__}  # type: ignore[attr-defined]
+    {
+        asyncio.BaseEventLoop._run_once.__code__,  # type: ignore[attr-defined]
+        UvloopDoor.run_once.__code__,
+        UvloopDoor.run_until_stopped.__code__,
+    }
 )
-"""The code of one iteration of a loop that Python runs, by which its frame is known."""
+"""The code of iterations of a loop that Python makes, by which its frame is known."""

@@ -47,7 +47,7 @@ class Engine(Protocol):
         ...
 
     def turn(self) -> float:
-        """Make one iteration; the loop time at which the next is due, ``NOW``, or infinity."""
+        """Make an iteration or more; the loop time when the next is due, ``NOW``, or infinity."""
         ...
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from contextvars import Context
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 import trio
@@ -32,7 +33,6 @@ from ._virtual_timers import VirtualTimers
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
-    from contextvars import Context
 
     _Loop = asyncio.SelectorEventLoop  # uvloop's own types are not those of typeshed
 else:
@@ -47,6 +47,7 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
     """uvloop's loop, but for signals, whose wakeup descriptor stays Trio's, and for who runs it."""
 
     _is_turned = False
+    stop_iterations: Callable[[], None]
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,6 +130,11 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
         self._signals.remove_all()
         super().close()
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's."""
+        self.stop_iterations()  # see UvloopEngine
+        super().call_exception_handler(context)
+
     # ---- what is asked for between two turns
 
     def call_later(
@@ -193,16 +199,33 @@ _FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity ha
 def _nothing() -> None: ...
 
 
+# A turn makes iterations for so long, if there is work for more than one.
+SECONDS_PER_TURN: Final = 0.0002
+
+
 class UvloopEngine:
-    """See :class:`._interface.Engine`, whose rules this keeps."""
+    """See :class:`._interface.Engine`, whose rules this keeps.
+
+    To call libuv for each iteration takes as long as a short iteration does. So a turn has libuv
+    run, and the *stopper*, a callback of our own in each iteration, stops it when there is nothing
+    more to do. libuv never waits: there is a callback, or it is told to stop. A stopper that raises
+    (a signal handler of the user's may, anywhere) is no exception: then uvloop or
+    ``call_exception_handler`` stops libuv.
+    """
 
     hides_work = True
 
     def __init__(self) -> None:
         self.loop = UvloopEventLoop()
         self._door = door = _private.UvloopDoor(self.loop)
-        self._run_once, self._due = door.run_once, door.due
-        self._is_idle = False
+        self.loop.stop_iterations = self._stop_iterations = door.stop
+        self._run, self._due = door.run_until_stopped, door.due
+        self._ready, self._events = door.ready, door.events
+        self._call_soon: Final = self.loop.call_soon
+        self._context: Final = Context()
+        self._stopper: asyncio.Handle
+        self._events_seen = -1
+        self._end = 0.0
         self._timers: VirtualTimers | None = None
 
     def start(self) -> None:
@@ -214,23 +237,32 @@ class UvloopEngine:
     def turn(self) -> float:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
-        self._run_once()
-        due = self._due()
-        if due == NOW:
-            self._is_idle = False
+        self._events_seen = -1
+        self._end = perf_counter() + SECONDS_PER_TURN
+        self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
+        self._run()
+        if self._ready or self._events.value != self._events_seen:
             return NOW
-        # Where something was done there is often more: another poll (a microsecond) is cheaper than
-        # to park and be woken by Trio (ten).
-        if not self._is_idle:
-            self._is_idle = True
-            return NOW
-        self._is_idle = False
-        return due
+        return self._due()
+
+    def _stop_if_idle(self) -> None:
+        # Where there were events there are often more: another poll (a microsecond) is cheaper than
+        # to park and be woken by Trio (ten). So an iteration without events is the last.
+        events = self._events.value
+        if (self._ready or events != self._events_seen) and perf_counter() < self._end:
+            self._events_seen = events
+            self._ready.append(self._stopper)
+        else:
+            self._events_seen = events
+            self._stop_iterations()
 
     def _virtual_turn(self, timers: VirtualTimers) -> float:
         timers.make_ready()
-        self._run_once()
-        return NOW if self._due() == NOW else timers.next_due()
+        events = self._events.value
+        self._door.run_once()
+        if self._events.value != events or self._due() == NOW:
+            return NOW
+        return timers.next_due()
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
         descriptor = self._door.fileno()
