@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from timing import Times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
 HERE: Final = Path(__file__).parent
@@ -27,14 +28,30 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """One contender in a process of its own."""
+    """One contender in a process of its own.
 
-    def __init__(self, contender: str, *, hang: float = HANG) -> None:
+    Args:
+      contender: its name.
+      under: the command that runs the worker's own: valgrind, say.
+      args: for ``worker.py``, behind the name.
+      env: what is added to the environment.
+      hang: after so many seconds a round has hung.
+    """
+
+    def __init__(
+        self,
+        contender: str,
+        *args: str,
+        under: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        hang: float = HANG,
+    ) -> None:
         self.contender: Final = contender
         self._hang = hang
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed in __exit__
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), contender],
+            [*under, sys.executable, str(HERE / "worker.py"), contender, *args],
+            env={**os.environ, **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -45,7 +62,11 @@ class Worker:
         self.unavailable: Final[str | None] = hello.get("unavailable")
 
     def run(self, workload: str, scale: int) -> Times:
-        """One round.
+        """One round; raises as :meth:`ask`."""
+        return Times(**self.ask(workload, scale))
+
+    def ask(self, workload: str, scale: int) -> dict[str, Any]:
+        """One round; what it has measured.
 
         Raises:
           WorkerError: it failed; or hung, or died, and so will all rounds after it.
@@ -59,7 +80,7 @@ class Worker:
         answer = self._receive()
         if "error" in answer:
             raise WorkerError(f"{self.contender}, {workload}:\n{answer['error']}")
-        return Times(**answer)
+        return answer
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None

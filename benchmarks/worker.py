@@ -1,23 +1,31 @@
-"""A process that runs one contender, round by round, as it is told: ``python worker.py NAME``.
+"""A process that runs one contender, round by round, as it is told.
+
+``python worker.py NAME`` measures time. ``python worker.py NAME OUT`` counts instructions: then it
+runs under callgrind, whose output file is OUT.
 
 The interpreter adapts code to what runs through it, code object by code object: two kinds of loop
 in one process would slow each other down. So each contender has a process of its own, which stays
 alive, and rounds of different contenders alternate.
 
 It speaks JSON, a line a message: first ``{"ready": [workloads]}`` or ``{"unavailable": reason}``;
-then, for each ``{"workload": name, "scale": n}``, ``{"cpu": s, "wall": s}`` or ``{"error": text}``.
-It ends with its input.
+then, for each ``{"workload": name, "scale": n}``, ``{"cpu": s, "wall": s}`` or
+``{"instructions": n}``, or ``{"error": text}``. It ends with its input.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import sys
 import traceback
 import warnings
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contenders import Contender
 
 
 def take_stdout() -> Any:
@@ -36,6 +44,19 @@ def run_round(cells: Any, workload: str, scale: int) -> dict[str, Any]:
         return {"error": traceback.format_exc()}
 
 
+def prepare_to_count(contender: Contender, out: str) -> None:
+    """Let nothing depend on the time or on chance, and count instructions."""
+    from callgrind import Callgrind
+
+    from trio_bridge import _pump
+
+    gc.disable()
+    # Callgrind makes a program fifty times slower: a batch of turns must not end by the clock.
+    assert _pump.SECONDS_PER_BATCH
+    setattr(_pump, "SECONDS_PER_BATCH", math.inf)  # noqa: B010 -- mypy: it is Final
+    contender.measure = Callgrind(Path(out)).counted
+
+
 def main() -> None:
     pipe = take_stdout()
     warnings.simplefilter("ignore")  # of other projects, on new Pythons
@@ -45,11 +66,15 @@ def main() -> None:
 
     from contenders import CONTENDERS, Unavailable
 
+    name, *out = sys.argv[1:]
     try:
-        cells = CONTENDERS[sys.argv[1]]().cells()
+        contender = CONTENDERS[name]()
     except Unavailable as exc:
         say({"unavailable": str(exc)})
         return
+    if out:
+        prepare_to_count(contender, *out)
+    cells = contender.cells()
     say({"ready": list(cells)})
     for line in sys.stdin:
         say(run_round(cells, **json.loads(line)))

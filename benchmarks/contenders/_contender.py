@@ -10,11 +10,12 @@ from timing import timed
 from workloads import crossings, plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from timing import AsyncFn, Times, Workload
+    from timing import AsyncFn, Workload
 
-    Cells = dict[str, Callable[[int], Times]]
+    Cells = dict[str, Callable[[int], Any]]
+    Measure = Callable[[Workload, int], Awaitable[Any]]
 
 
 class Unavailable(Exception):
@@ -23,6 +24,9 @@ class Unavailable(Exception):
 
 class Contender:
     """Runs asyncio code."""
+
+    measure: Measure = staticmethod(timed)
+    """What is awaited with a workload and a scale, on the workload's side, and gives the result."""
 
     def run_asyncio(self, async_fn: AsyncFn, *args: Any) -> Any:
         """Run an asyncio program's main function; its result."""
@@ -35,8 +39,8 @@ class Contender:
     def _on_asyncio(self, some: dict[str, Workload]) -> Cells:
         return {name: self._cell(self.run_asyncio, workload) for name, workload in some.items()}
 
-    def _cell(self, run: Callable[..., Any], workload: Workload) -> Callable[[int], Times]:
-        return functools.partial(run, timed, workload)
+    def _cell(self, run: Callable[..., Any], workload: Workload) -> Callable[[int], Any]:
+        return functools.partial(run, self.measure, workload)
 
 
 class Bridging(Contender):
