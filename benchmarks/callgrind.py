@@ -33,6 +33,10 @@ _CODE: Final = bytes.fromhex(
 _RUNNING_ON_VALGRIND: Final = 0x1001
 _DUMP_STATS: Final = ord("C") << 24 | ord("T") << 16
 _ZERO_STATS: Final = _DUMP_STATS + 1
+_START_INSTRUMENTATION: Final = _DUMP_STATS + 4
+
+COMMAND: Final = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no")
+"""What it needs to run under: counting starts with :class:`Callgrind`, as imports take long."""
 
 
 class Count(NamedTuple):
@@ -56,6 +60,7 @@ class Callgrind:
         self._call = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(address)
         if not self._request(_RUNNING_ON_VALGRIND):
             raise RuntimeError("this process doesn't run under valgrind")
+        self._request(_START_INSTRUMENTATION)
 
     def _request(self, code: int) -> int:
         request = (ctypes.c_uint64 * 6)(code)

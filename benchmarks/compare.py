@@ -6,12 +6,12 @@ all alternate. What counts is the *ratio* of their times in the same round.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import command_line
 import database
 import machine
 import workloads
@@ -20,39 +20,25 @@ from contenders import CONTENDERS
 from processes import workers
 from report import print_report
 from results import Results
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rounds import alternate
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from processes import Worker
+    from rich.console import Console
 
 POSTGRES = "asyncpg"
-WIDTH = 120
-"""Of the tables: a narrower terminal wraps their lines, which loses less than to cut the cells."""
 
 
 def options() -> argparse.Namespace:
     """The command line's."""
-    parser = argparse.ArgumentParser(description="The bridge beside others, as ratios.")
-    parser.add_argument("--rounds", type=int, default=9, help="default: 9")
+    parser = command_line.parser("The bridge beside others, as ratios.", on=[*CONTENDERS], rounds=9)
     parser.add_argument("--scale", type=int, default=40, help="work per round; default: 40")
-    parser.add_argument("--only", default="", help="only the workloads whose name holds this")
-    parser.add_argument(
-        "--on",
-        default=",".join(CONTENDERS),
-        help=f"only these contenders (and stock); default: {','.join(CONTENDERS)}",
-    )
-    parser.add_argument("--check", action="store_true", help="exit 1 when a bar doesn't hold")
-    parser.add_argument("--json", type=Path, help="keep the figures in this file")
     parser.add_argument("--report", type=Path, help="don't measure: print what this file holds")
-    chosen = parser.parse_args()
-    chosen.on = ["stock", *(name for name in chosen.on.split(",") if name != "stock")]
-    if unknown := [name for name in chosen.on if name not in CONTENDERS]:
-        parser.error(f"no such contender: {unknown}. There are {', '.join(CONTENDERS)}")
-    return chosen
+    return parser.parse_args()
 
 
 def measure(chosen: argparse.Namespace, console: Console) -> Results:
@@ -93,15 +79,12 @@ def _run(results: Results, names: Sequence[str], live: Sequence[Worker], console
 
 def main() -> int:
     chosen = options()
-    console = Console(width=max(WIDTH, Console().width))
+    console = command_line.console()
     results = Results.load(chosen.report) if chosen.report else measure(chosen, console)
     if chosen.json:
         results.save(chosen.json)
     print_report(console, results, BARS)
-    failed = results.failed(BARS)
-    for sentence in failed:
-        console.print(sentence, markup=False, style="red")
-    return 1 if failed and chosen.check else 0
+    return command_line.finish(console, results.failed(BARS), check=chosen.check)
 
 
 if __name__ == "__main__":

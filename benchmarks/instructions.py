@@ -1,7 +1,7 @@
 """Count the instructions of the hot paths, and compare with the recorded counts.
 
-``python benchmarks/instructions.py`` fails if a ratio to stock asyncio has grown by more than three
-per cent since ``instructions.json`` was recorded (``--record``). Counts can be repeated, where times
+``python benchmarks/instructions.py`` fails if a ratio to stock asyncio has grown by more than 3 %
+since ``instructions.json`` was recorded (``--record``). Counts can be repeated, where times
 on a shared machine can't: see docs/benchmarks.md. Needs valgrind, on x86-64.
 """
 
@@ -16,27 +16,31 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import command_line
+from callgrind import COMMAND
 from processes import HERE, Worker
-from rich.console import Console
 from rich.table import Table
 from workloads import CROSSING, STEP, SUSPENDING, TO_TRIO, VIEW_CALL
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 RECORD: Final = HERE / "instructions.json"
 TOLERANCE: Final = 1.03
 CONTENDERS: Final = ("stock", "bridge-selector", "bridge-uvloop", "asyncio-first")
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-# How much work: after as much to warm up, a count is steady to a thousandth. A turn of the loop is
+# How much work: after as much to warm up, a count is steady to half a per cent. A turn of the loop is
 # a short piece of work, a crossing a long one.
 SCALES: Final = {
     "call_soon chain": 8,
-    "sleep(0)": 8,
+    "sleep(0)": 16,
     "task spawning": 10,
     "timeouts": 10,
-    "echo, streams, 1": 6,
-    "echo, protocols, 1": 6,
-    "echo, protocols, 100": 3,
+    "echo, streams, 1": 15,
+    "echo, protocols, 1": 10,
+    "echo, protocols, 100": 5,
     CROSSING: 10,
     SUSPENDING: 10,
     TO_TRIO: 10,
@@ -52,9 +56,8 @@ def count(contender: str, only: str) -> dict[str, int] | str:
     """The instructions of each workload; or why the contender can't run here."""
     with tempfile.TemporaryDirectory() as directory:
         out = str(Path(directory) / "callgrind.out")
-        valgrind = ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={out}"]
-        env = {"PYTHONHASHSEED": "0"}
-        with Worker(contender, out, under=valgrind, env=env) as worker:
+        valgrind = [*COMMAND, f"--callgrind-out-file={out}"]
+        with Worker(contender, out, under=valgrind, env={"PYTHONHASHSEED": "0"}) as worker:
             if worker.unavailable is not None:
                 return worker.unavailable
             counts = {}
@@ -126,7 +129,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only the workloads whose name holds this")
     parser.add_argument("--runs", type=int, default=1, help="show the spread of so many runs")
     options = parser.parse_args()
-    console = Console(width=max(100, Console().width))
+    console = command_line.console()
     if shutil.which("valgrind") is None:
         console.print("There is no valgrind: install it (Debian: apt-get install valgrind).")
         return 2
@@ -142,9 +145,7 @@ def main() -> int:
     elif recorded["trio"] != version("trio"):
         console.print(f"Recorded with trio {recorded['trio']}, this is {version('trio')}.")
     failed = regressions(runs[0], recorded.get("ratios", {}))
-    for sentence in failed:
-        console.print(sentence, markup=False, style="red")
-    return 1 if failed else 0
+    return command_line.finish(console, failed, check=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import command_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -70,6 +72,11 @@ class Results:
             return None
         return spread([one / other for one, other in zip(ours, theirs, strict=True)])
 
+    def median(self, workload: str, contender: str, what: str = "cpu") -> float | None:
+        """Seconds of the median round; ``None`` if there is none."""
+        seconds = self._seconds(workload, contender, what)
+        return statistics.median(seconds) if seconds else None
+
     def _seconds(self, workload: str, contender: str, what: str) -> list[float]:
         return self.seconds.get(workload, {}).get(contender, {}).get(what, [])
 
@@ -90,8 +97,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Keep it as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        command_line.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Results:
