@@ -31,8 +31,7 @@ RECORD: Final = HERE / "instructions.json"
 TOLERANCE: Final = 1.03
 CONTENDERS: Final = ("stock", "bridge-selector", "bridge-uvloop", "asyncio-first")
 PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-# How much work: after as much to warm up, a count is steady to half a per cent. A turn of the loop is
-# a short piece of work, a crossing a long one.
+# How much work: after as much to warm up, a count is steady to half a per cent.
 SCALES: Final = {
     "call_soon chain": 8,
     "sleep(0)": 16,
