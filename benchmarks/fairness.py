@@ -64,11 +64,7 @@ def main() -> int:
     out = command_line.console()
     sizes = {name: chosen.wakes for name in NAMES if chosen.only in name}
     measured = fresh.measure(sizes, chosen.on, chosen.rounds, out)
-    if chosen.json:
-        command_line.save(chosen.json, measured)
-    fresh.print_head(measured, out)
-    out.print(table(measured))
-    return command_line.finish(out, failed(measured), check=chosen.check)
+    return fresh.report(measured, table(measured), failed(measured), chosen, out)
 
 
 if __name__ == "__main__":

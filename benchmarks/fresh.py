@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import command_line
 import machine
 from processes import Worker, WorkerError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     Figures = dict[str, dict[str, list[dict[str, Any]]]]
     """By workload and contender: what each round has measured."""
@@ -54,8 +57,18 @@ def _rounds(
             yield worker.ask(name, size)
 
 
-def print_head(measured: dict[str, Any], out: Console) -> None:
-    """What it was measured on, and what was left out."""
+def report(
+    measured: dict[str, Any],
+    table: Table,
+    failed: Sequence[str],
+    chosen: argparse.Namespace,
+    out: Console,
+) -> int:
+    """Print and keep what was measured, and on what; the exit status."""
+    if chosen.json:
+        command_line.save(chosen.json, measured)
     out.print(machine.headline(measured["machine"]))
     for contender, reason in measured["skipped"].items():
         out.print(f"Left out: {contender}. {reason}", markup=False)
+    out.print(table)
+    return command_line.finish(out, failed, check=chosen.check)
