@@ -47,6 +47,9 @@ SCALES: Final = {
     VIEW_CALL: 10,
 }
 
+SLOW: Final = 400.0
+"""Seconds after which a count has hung."""
+
 Ratios = dict[str, dict[str, float]]
 """By contender and workload: instructions, of stock asyncio's."""
 
@@ -56,7 +59,8 @@ def count(contender: str, only: str) -> dict[str, int] | str:
     with tempfile.TemporaryDirectory() as directory:
         out = str(Path(directory) / "callgrind.out")
         valgrind = [*COMMAND, f"--callgrind-out-file={out}"]
-        with Worker(contender, out, under=valgrind, env={"PYTHONHASHSEED": "0"}) as worker:
+        env = {"PYTHONHASHSEED": "0"}
+        with Worker(contender, out, under=valgrind, env=env, hang=SLOW) as worker:
             if worker.unavailable is not None:
                 return worker.unavailable
             counts = {}

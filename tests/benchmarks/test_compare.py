@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
-from conftest import PYTHONPATH, ROOT
+from benchmark_scripts import run_script
+from conftest import PYTHONPATH
 
-BENCHMARKS = ROOT / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from bars import Bar  # noqa: E402
-from processes import Worker, WorkerError  # noqa: E402
-from results import Results, spread  # noqa: E402
-from rounds import alternate  # noqa: E402
-from timing import Times  # noqa: E402
-
-
-def run_script(name, *args):
-    return subprocess.run(
-        [sys.executable, str(BENCHMARKS / name), *args],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        timeout=50,
-    )
+from bars import Bar  # isort: skip -- benchmark_scripts makes these importable
+from processes import Worker, WorkerError  # isort: skip
+from results import Results, spread  # isort: skip
+from rounds import alternate  # isort: skip
+from timing import Times  # isort: skip
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +110,7 @@ def test_a_run_gives_a_table_and_json(tmp_path):
         "--on",
         "bridge-selector",
     )
-    result = run_script("compare.py", *options, "--json", str(kept))
+    result = run_script("compare.py", *options, "--json", kept)
     assert result.returncode == 0, result.stderr
     assert "Ratio to stock asyncio" in result.stdout
     assert "crossing that suspends" in result.stdout
@@ -143,7 +129,7 @@ def test_check_fails_when_a_bar_is_broken(tmp_path, seconds, status):
     results.machine |= dict.fromkeys(("date", "python", "system", "processor", "cores", "load"), 1)
     kept = tmp_path / "kept.json"
     results.save(kept)
-    result = run_script("compare.py", "--report", str(kept), "--check")
+    result = run_script("compare.py", "--report", kept, "--check")
     assert result.returncode == status, result.stdout + result.stderr
     assert ("over" in result.stdout) == bool(status)
-    assert run_script("compare.py", "--report", str(kept)).returncode == 0
+    assert run_script("compare.py", "--report", kept).returncode == 0
