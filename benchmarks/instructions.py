@@ -16,16 +16,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import command_line
 from callgrind import COMMAND
 from processes import HERE, Worker
 from rich.table import Table
 from workloads import CROSSING, STEP, SUSPENDING, TO_TRIO, VIEW_CALL
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 RECORD: Final = HERE / "instructions.json"
 TOLERANCE: Final = 1.03
@@ -71,8 +68,8 @@ def count(contender: str, only: str) -> dict[str, int] | str:
             return counts
 
 
-def measure(only: str, console: Console) -> Ratios:
-    """Run all contenders, as many at a time as there are cores: that changes no count."""
+def measure(only: str, skipped: dict[str, str]) -> Ratios:
+    """Run all contenders, two at a time: that changes no count. Says who can't run, and why."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         counts = dict(zip(CONTENDERS, pool.map(lambda c: count(c, only), CONTENDERS), strict=True))
     stock = counts.pop("stock")
@@ -80,7 +77,7 @@ def measure(only: str, console: Console) -> Ratios:
     ratios: Ratios = {}
     for contender, numbers in counts.items():
         if isinstance(numbers, str):
-            console.print(f"Left out: {contender}. {numbers}", markup=False)
+            skipped[contender] = numbers
         else:
             ratios[contender] = {name: n / stock[name] for name, n in numbers.items()}
     return ratios
@@ -136,8 +133,11 @@ def main() -> int:
     if shutil.which("valgrind") is None:
         console.print("There is no valgrind: install it (Debian: apt-get install valgrind).")
         return 2
+    skipped: dict[str, str] = {}
     with console.status("counting, a minute or so"):
-        runs = [measure(options.only, console) for _ in range(options.runs)]
+        runs = [measure(options.only, skipped) for _ in range(options.runs)]
+    for contender, reason in skipped.items():
+        console.print(f"Left out: {contender}. {reason}", markup=False)
     recorded = json.loads(RECORD.read_text()).get(PYTHON, {}) if RECORD.exists() else {}
     console.print(table(runs, recorded.get("ratios", {})))
     if options.record:
