@@ -77,7 +77,8 @@ def verdicts(results: Results, bars: list[Bar]) -> Table:
         table.add_row(
             *(bar.workload, bar.contender),
             "its own crossing" if bar.against_workload else bar.against,
-            *_figures(ratio),
+            f"{ratio.median:.3f}",  # so that what is just over its bar doesn't look like it
+            _figures(ratio)[1],
             f"{bar.limit:.2f}",
             "[green]ok[/]" if ratio.median <= bar.limit else "[red]over[/]",
             f"{1 / ratio.median:.1f}" if bar.against == "trio-asyncio" else "",

@@ -88,7 +88,7 @@ class Results:
             error = self.errors.get(bar.workload, {}).get(bar.contender)
             if ratio is not None and ratio.median > bar.limit:
                 sentences.append(
-                    f"{bar.workload}, {bar.contender}: {ratio.median:.2f} of {bar.against}, "
+                    f"{bar.workload}, {bar.contender}: {ratio.median:.3f} of {bar.against}, "
                     f"where {bar.limit:.2f} is the bar"
                 )
             elif error is not None:

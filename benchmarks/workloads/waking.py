@@ -33,7 +33,7 @@ class Lateness(NamedTuple):
 
 
 def _lateness(late: list[float], work: int) -> Lateness:
-    percentiles = statistics.quantiles(late, n=100)
+    percentiles = statistics.quantiles(late, n=100, method="inclusive")
     return Lateness(percentiles[49] * 1e3, percentiles[98] * 1e3, max(late) * 1e3, work)
 
 

@@ -93,7 +93,7 @@ def test_a_bar_that_is_broken_is_found():
     assert not results.failed([Bar("timeouts", "thread", 1.25)])
     assert not results.failed([Bar("timeouts", "uvloop", 1.25)])  # not measured
     (sentence,) = results.failed([Bar("timeouts", "thread", 1.15)])
-    assert sentence == "timeouts, thread: 1.20 of stock, where 1.15 is the bar"
+    assert sentence == "timeouts, thread: 1.200 of stock, where 1.15 is the bar"
     results.add("aiohttp", {}, {"thread": "no such module"})
     assert results.failed([Bar("aiohttp", "thread", 9)]) == ["no such module"]
 
