@@ -1,57 +1,90 @@
-"""Compare the bridge with stock asyncio: ``python benchmarks/compare.py [--rounds N] [--scale N]``.
+"""The bridge beside stock asyncio and others: ``python benchmarks/compare.py``.
 
-How to read it: each round runs every workload on stock asyncio and on the bridge, one after the
-other in one process. What counts is the *ratio* of their CPU times in the same round (1.0: as fast
-as stock asyncio; smaller is faster); absolute times on a shared machine mean nothing. The table
-gives the median ratio, and the smallest and largest of the rounds. A round is long enough for the
-interpreter to adapt its code to a loop's class, which it does anew when another kind of loop has
-run: with a fourth of the work some rows read a tenth higher. ``bar`` is what the project promises:
-with ``--check`` a median over its bar is exit status 1.
+How to read it: docs/benchmarks.md. Each contender runs in a process of its own, and the rounds of
+all alternate. What counts is the *ratio* of their times in the same round.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
-import statistics
 import sys
-from importlib.metadata import version
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workloads import PAIRS
+import command_line
+import database
+import machine
+import workloads
+from bars import BARS
+from contenders import CONTENDERS
+from processes import workers
+from report import print_report
+from results import Results
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rounds import alternate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from processes import Worker
+    from rich.console import Console
+
+POSTGRES = "asyncpg"
+
+
+def options() -> argparse.Namespace:
+    """The command line's."""
+    parser = command_line.parser("The bridge beside others, as ratios.", on=[*CONTENDERS], rounds=9)
+    parser.add_argument("--scale", type=int, default=40, help="work per round; default: 40")
+    parser.add_argument("--report", type=Path, help="don't measure: print what this file holds")
+    return parser.parse_args()
+
+
+def measure(chosen: argparse.Namespace, console: Console) -> Results:
+    """Run what is asked for."""
+    results = Results(machine.describe(), chosen.rounds, chosen.scale)
+    names = [name for name in workloads.NAMES if chosen.only in name]
+    with ExitStack() as stack:
+        if POSTGRES in names and (missing := stack.enter_context(database.server())):
+            results.skipped[POSTGRES] = missing
+            names.remove(POSTGRES)
+        live, skipped = stack.enter_context(workers(chosen.on))
+        results.skipped.update(skipped)
+        _run(results, names, live, console)
+    return results
+
+
+def _run(results: Results, names: Sequence[str], live: Sequence[Worker], console: Console) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        each = results.rounds + 1
+        count = sum(name in worker.workloads for name in names for worker in live) * each
+        bar = progress.add_task("", total=count)
+
+        def show(workload: str, contender: str) -> None:
+            progress.update(bar, description=f"{workload}: {contender}", advance=1)
+
+        for name in names:
+            rounds, errors = alternate(
+                name, live, rounds=results.rounds, scale=results.scale, on_round=show
+            )
+            results.add(name, rounds, errors)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The bridge beside stock asyncio, as ratios.")
-    parser.add_argument("--rounds", type=int, default=25, help="default: 25")
-    parser.add_argument("--scale", type=int, default=40, help="work per round; default: 40")
-    parser.add_argument("--check", action="store_true", help="exit 1 when a bar doesn't hold")
-    parser.add_argument("--only", default="", help="only the workloads whose name holds this")
-    options = parser.parse_args()
-
-    pairs = {name: pair for name, pair in PAIRS.items() if options.only in name}
-    ratios: dict[str, list[float]] = {name: [] for name in pairs}
-    for name, (run_yardstick, yardstick, run_ours, ours, _) in pairs.items():
-        for round_ in range(options.rounds + 1):
-            ratio = run_ours(ours, options.scale) / run_yardstick(yardstick, options.scale)
-            if round_:  # the first round warms up
-                ratios[name].append(ratio)
-
-    print(
-        f"{platform.python_implementation()} {platform.python_version()}, trio {version('trio')}, "
-        f"{platform.system()} {platform.machine()}; CPU time, ratio to stock asyncio"
-    )
-    print(f"{'workload':32}{'median':>8}{'min':>8}{'max':>8}{'bar':>8}")
-    failed = False
-    for name, values in ratios.items():
-        bar = pairs[name][4]
-        median = statistics.median(values)
-        over = bar is not None and median > bar
-        failed = failed or over
-        print(
-            f"{name:32}{median:8.2f}{min(values):8.2f}{max(values):8.2f}"
-            f"{bar if bar is not None else '':>8}{'  over' if over else ''}"
-        )
-    return 1 if failed and options.check else 0
+    chosen = options()
+    console = command_line.console()
+    results = Results.load(chosen.report) if chosen.report else measure(chosen, console)
+    if chosen.json:
+        results.save(chosen.json)
+    print_report(console, results, BARS)
+    return command_line.finish(console, results.failed(BARS), check=chosen.check)
 
 
 if __name__ == "__main__":

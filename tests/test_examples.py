@@ -85,12 +85,6 @@ def test_safe_gather():
     assert result.stdout.endswith("Done.\n")
 
 
-def test_the_benchmark_runs():
-    result = run_python("benchmarks/compare.py", "--rounds", "1", "--scale", "1")
-    assert result.returncode == 0, result.stderr
-    assert "echo, 100 connections" in result.stdout
-
-
 def test_the_readmes_program(tmp_path):
     """The code block, with nothing changed but the address of the server."""
     pytest.importorskip("asyncpg")

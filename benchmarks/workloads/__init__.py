@@ -1,0 +1,88 @@
+"""What is run: asyncio code, and ways across beside the same thing in asyncio.
+
+``scale`` is how much work; what each function does with it never changes, so that figures of
+different days can be compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from . import asyncio_code, echo, http, postgres
+from ._preparing import plain
+
+if TYPE_CHECKING:
+    from timing import Workload
+
+__all__ = [
+    "ASYNCIO",
+    "CROSSING",
+    "NAMES",
+    "STEP",
+    "SUSPENDING",
+    "TO_TRIO",
+    "VIEW_CALL",
+    "YARDSTICKS",
+    "plain",
+    "round_scale",
+]
+
+ASYNCIO: Final[dict[str, Workload]] = {
+    "call_soon chain": plain(asyncio_code.call_soon),
+    "sleep(0)": plain(asyncio_code.sleep_0),
+    "task spawning": plain(asyncio_code.spawn),
+    "timers": plain(asyncio_code.timers),
+    "timers, cancelled": plain(asyncio_code.cancelled_timers),
+    "timeouts": plain(asyncio_code.timeouts),
+    "echo, 1 connection": plain(echo.mixed_1),
+    "echo, 100 connections": plain(echo.mixed_100),
+    "echo, 1000 connections": plain(echo.mixed_1000),
+    "echo, streams, 1": echo.streams(1, 40),
+    "echo, streams, 100": echo.streams(100, 1),
+    "echo, streams, 1000": echo.streams(1000, 0.25),
+    "echo, protocols, 1": echo.protocols(1, 40),
+    "echo, protocols, 100": echo.protocols(100, 1),
+    "echo, protocols, 1000": echo.protocols(1000, 0.25),
+    "aiohttp": http.requests,
+    "asyncpg": postgres.selects,
+}
+"""Asyncio code, the same on every loop."""
+
+CROSSING: Final = "crossing that doesn't suspend"
+SUSPENDING: Final = "crossing that suspends"
+TO_TRIO: Final = "crossing to Trio from a guest"
+STEP: Final = "step of a generator"
+VIEW_CALL: Final = "call of a view (to a function's)"
+
+YARDSTICKS: Final[dict[str, Workload]] = {
+    CROSSING: plain(asyncio_code.tasks_at_once),
+    SUSPENDING: plain(asyncio_code.tasks_after_a_turn),
+    TO_TRIO: plain(asyncio_code.tasks_at_once),
+    STEP: plain(asyncio_code.tasks_after_a_turn),
+    VIEW_CALL: plain(asyncio_code.tasks_at_once),
+}
+"""What asyncio has in the place of a way across: ``await asyncio.create_task(...)``."""
+
+NAMES: Final = [*ASYNCIO, *YARDSTICKS]
+
+_LONGER: Final = {
+    "call_soon chain": 8,
+    "sleep(0)": 8,
+    "task spawning": 4,
+    "timers": 2,
+    "timers, cancelled": 8,
+    "timeouts": 4,
+    "echo, 1 connection": 2,
+    "echo, streams, 1": 2,
+    "echo, protocols, 1": 2,
+    "aiohttp": 2,
+    **dict.fromkeys(YARDSTICKS, 8),
+}
+
+
+def round_scale(name: str, scale: int) -> int:
+    """How much work one round of a workload is: a short one would read what the machine did else.
+
+    With the default scale, 40, it takes stock asyncio at least a tenth of a second.
+    """
+    return scale * _LONGER.get(name, 1)
