@@ -79,6 +79,8 @@ class Pump:
         # never names: the interpreter's attribute caches depend on those.
         self._call_soon: Final = engine.loop.call_soon
         self._call_at: Final = engine.loop.call_at
+        # asyncio's own calls call_at(); an engine whose own doesn't has hidden work anyway.
+        self._call_later: Final = engine.loop.call_later if engine.hides_work else None
         self._unpark()
 
     @trio.lowlevel.enable_ki_protection
@@ -93,6 +95,8 @@ class Pump:
         """Give no more turns."""
         self._is_stopping = True
         del self._loop.call_soon, self._loop.call_at
+        if self._call_later is not None:
+            del self._loop.call_later
         self._scope.cancel()
 
     # ---- turns
@@ -111,8 +115,7 @@ class Pump:
             except (SystemExit, KeyboardInterrupt) as exc:
                 self.on_exit(exc)
                 continue
-            if due != NOW:
-                self._park(due)
+            if due != NOW and self._park(due):
                 return True
             if end is None:
                 end = perf_counter() + self._budget
@@ -194,22 +197,39 @@ class Pump:
 
     # ---- parking
 
-    def _park(self, due: float) -> None:
+    def _park(self, due: float) -> bool:
+        """Park the loop, unless its next turn is due already."""
         if due < self._alarm_when or (self._is_virtual and due > self._alarm_when):
-            self._set_alarm(due)
+            delay = due - self._loop.time()
+            if delay <= 0:
+                return False
+            self._set_alarm(due, delay)
         if not self.is_parked:
             self.is_parked = True
             self._loop.call_soon = self._call_soon_while_parked
             self._loop.call_at = self._call_at_while_parked
+            if self._call_later is not None:
+                self._loop.call_later = self._call_later_while_parked
+        return True
 
     def _unpark(self) -> None:
         self.is_parked = False
         self._loop.call_soon = self._call_soon
         self._loop.call_at = self._call_at
+        if self._call_later is not None:
+            self._loop.call_later = self._call_later
 
-    def _set_alarm(self, when: float) -> None:
+    def _wake_at(self, when: float) -> None:
+        if when < self._alarm_when:
+            self._set_alarm(when, when - self._loop.time())
+
+    def _set_alarm(self, when: float, delay: float) -> None:
         self._alarm_when = when
-        self._alarm.deadline = trio.current_time() + (when - self._loop.time())
+        if not self._is_virtual:
+            # To the millisecond that follows, as asyncio waits: else timers that are due at nearly
+            # the same time would have an alarm each.
+            delay = math.ceil(delay * 1000) / 1000
+        self._alarm.deadline = trio.current_time() + delay
 
     def _call_soon_while_parked(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -229,8 +249,20 @@ class Pump:
     ) -> asyncio.TimerHandle:
         self._check_thread("call_at")
         handle = self._call_at(when, callback, *args, context=context)
-        if when < self._alarm_when:
-            self._set_alarm(when)
+        self._wake_at(when)
+        return handle
+
+    def _call_later_while_parked(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self._check_thread("call_later")
+        assert self._call_later is not None
+        handle = self._call_later(delay, callback, *args, context=context)
+        self._wake_at(self._loop.time() + delay)
         return handle
 
     def _check_thread(self, method: str) -> None:

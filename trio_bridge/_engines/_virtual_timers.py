@@ -42,6 +42,17 @@ class VirtualTimers:
         heapq.heappush(self._heap, (when, self._count, handle))
         return handle
 
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As ``loop.call_later()``."""
+        when = self._current_time() + delay
+        return self._loop.call_at(when, callback, *args, context=context)
+
     def make_ready(self) -> None:
         """Schedule what is due."""
         while self._heap and self.next_due() <= self._current_time():

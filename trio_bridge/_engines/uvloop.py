@@ -15,7 +15,6 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from contextvars import Context
 from functools import partial
@@ -48,6 +47,8 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     _is_turned = False
     stop_iterations: Callable[[], None]
+    time = staticmethod(monotonic)
+    """libuv's clock, with the fractions of a millisecond that it leaves out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,35 +138,6 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     # ---- what is asked for between two turns
 
-    def call_later(
-        self,
-        delay: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
-        context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        """As asyncio's, by :meth:`call_at`: that is what the pump watches."""
-        return self.call_at(self.time() + delay, callback, *args, context=context)
-
-    def call_at(
-        self,
-        when: float,
-        callback: Callable[[*Ts], object],
-        *args: *Ts,
-        context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        """As asyncio's, to the millisecond that follows."""
-        delay = when - monotonic()
-        if delay < _FOREVER:
-            # libuv counts from its own time, which is the current one without its fractions.
-            delay = (math.ceil(when * 1000) - math.floor((when - delay) * 1000)) / 1000
-        handle: asyncio.TimerHandle = _call_later(self, delay, callback, *args, context=context)
-        return handle
-
-    def time(self) -> float:
-        """``time.monotonic()``: libuv's clock with the fractions of a millisecond."""
-        return monotonic()
-
     def add_reader(self, fd: Any, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """As asyncio's."""
         super().add_reader(fd, callback, *args)
@@ -192,8 +164,6 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
 # It asks nothing of the loop but what every loop has.
 _start_asyncios_tls: Final[Any] = asyncio.BaseEventLoop.start_tls
-_call_later: Final[Any] = _Loop.call_later
-_FOREVER: Final = 1e9  # seconds: uvloop has a limit of its own, and infinity has no milliseconds
 
 
 def _nothing() -> None: ...
@@ -206,11 +176,11 @@ SECONDS_PER_TURN: Final = 0.0002
 class UvloopEngine:
     """See :class:`._interface.Engine`, whose rules this keeps.
 
-    To call libuv for each iteration takes as long as a short iteration does. So a turn has libuv
-    run, and the *stopper*, a callback of our own in each iteration, stops it when there is nothing
-    more to do. libuv never waits: there is a callback, or it is told to stop. A stopper that raises
-    (a signal handler of the user's may, anywhere) is no exception: then uvloop or
-    ``call_exception_handler`` stops libuv.
+    To call libuv for each iteration takes as long as a short iteration does. So while callbacks are
+    ready libuv runs, and the *stopper*, a callback of our own in each iteration, stops it when
+    there is nothing more to do. libuv never waits: there is a callback, or it is told to stop. A
+    stopper that raises (a signal handler of the user's may, anywhere) is no exception: then uvloop
+    or ``call_exception_handler`` stops libuv.
     """
 
     hides_work = True
@@ -219,7 +189,7 @@ class UvloopEngine:
         self.loop = UvloopEventLoop()
         self._door = door = _private.UvloopDoor(self.loop)
         self.loop.stop_iterations = self._stop_iterations = door.stop
-        self._run, self._due = door.run_until_stopped, door.due
+        self._run, self._run_once, self._due = door.run_until_stopped, door.run_once, door.due
         self._ready, self._events = door.ready, door.events
         self._call_soon: Final = self.loop.call_soon
         self._context: Final = Context()
@@ -237,17 +207,20 @@ class UvloopEngine:
     def turn(self) -> float:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
-        self._events_seen = -1
-        self._end = perf_counter() + SECONDS_PER_TURN
-        self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
-        self._run()
+        self._events_seen = self._events.value
+        if self._ready:
+            self._end = perf_counter() + SECONDS_PER_TURN
+            self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
+            self._run()
+        else:
+            self._run_once()
+        # Where there were events there are often more: another poll (a microsecond) is cheaper than
+        # to park and be woken by Trio (ten).
         if self._ready or self._events.value != self._events_seen:
             return NOW
         return self._due()
 
     def _stop_if_idle(self) -> None:
-        # Where there were events there are often more: another poll (a microsecond) is cheaper than
-        # to park and be woken by Trio (ten). So an iteration without events is the last.
         events = self._events.value
         if (self._ready or events != self._events_seen) and perf_counter() < self._end:
             self._events_seen = events
@@ -259,7 +232,7 @@ class UvloopEngine:
     def _virtual_turn(self, timers: VirtualTimers) -> float:
         timers.make_ready()
         events = self._events.value
-        self._door.run_once()
+        self._run_once()
         if self._events.value != events or self._due() == NOW:
             return NOW
         return timers.next_due()
@@ -272,4 +245,5 @@ class UvloopEngine:
     def use_clock(self, current_time: Callable[[], float]) -> None:
         loop: Any = self.loop
         self._timers = VirtualTimers(loop, current_time)
-        loop.time, loop.call_at = current_time, self._timers.call_at
+        loop.time = current_time
+        loop.call_at, loop.call_later = self._timers.call_at, self._timers.call_later
