@@ -51,10 +51,11 @@ class SelectorEngine(StdlibEngine):
         super().__init__(self._selector)
 
     def turn(self) -> float:
+        had_callbacks = bool(self._ready)
         self._run_once()
-        # Where there were events there are often more: another poll (a microsecond) is cheaper
-        # than to park and be woken by Trio (ten).
-        if self._ready or self._selector.found_events:
+        # What was done may have made a descriptor ready, where both ends of a connection are in
+        # this loop: another poll (a microsecond) is cheaper than to park and be woken by Trio (ten).
+        if had_callbacks or self._ready or self._selector.found_events:
             return NOW
         return _private.next_timer(self.loop)
 
