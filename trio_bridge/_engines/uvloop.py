@@ -176,8 +176,8 @@ SECONDS_PER_TURN: Final = 0.0002
 class UvloopEngine:
     """See :class:`._interface.Engine`, whose rules this keeps.
 
-    To call libuv for each iteration takes as long as a short iteration does. So while callbacks are
-    ready libuv runs, and the *stopper*, a callback of our own in each iteration, stops it when
+    To call libuv for each iteration takes as long as a short iteration does. So while there is
+    work libuv runs, and the *stopper*, a callback of our own in each iteration, stops it when
     there is nothing more to do. libuv never waits: there is a callback, or it is told to stop. A
     stopper that raises (a signal handler of the user's may, anywhere) is no exception: then uvloop
     or ``call_exception_handler`` stops libuv.
@@ -194,6 +194,7 @@ class UvloopEngine:
         self._call_soon: Final = self.loop.call_soon
         self._context: Final = Context()
         self._stopper: asyncio.Handle
+        self._is_busy = False
         self._events_seen = -1
         self._end = 0.0
         self._timers: VirtualTimers | None = None
@@ -207,18 +208,18 @@ class UvloopEngine:
     def turn(self) -> float:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
-        self._events_seen = self._events.value
-        if self._ready:
+        if self._is_busy or self._ready:
+            self._events_seen = -1
             self._end = perf_counter() + SECONDS_PER_TURN
             self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
             self._run()
         else:
+            self._events_seen = self._events.value
             self._run_once()
         # Where there were events there are often more: another poll (a microsecond) is cheaper than
         # to park and be woken by Trio (ten).
-        if self._ready or self._events.value != self._events_seen:
-            return NOW
-        return self._due()
+        self._is_busy = bool(self._ready) or self._events.value != self._events_seen
+        return NOW if self._is_busy else self._due()
 
     def _stop_if_idle(self) -> None:
         events = self._events.value
