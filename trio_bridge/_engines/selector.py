@@ -54,7 +54,7 @@ class SelectorEngine(StdlibEngine):
         had_callbacks = bool(self._ready)
         self._run_once()
         # What was done may have made a descriptor ready, where both ends of a connection are in
-        # this loop: another poll (a microsecond) is cheaper than to park and be woken by Trio (ten).
+        # this loop: another poll (a microsecond) is cheaper than to be parked and woken (ten).
         if had_callbacks or self._ready or self._selector.found_events:
             return NOW
         return _private.next_timer(self.loop)
