@@ -450,32 +450,36 @@ class UvloopDoor:
         """Make one iteration, without waiting.
 
         Raises:
-          BaseException: what a callback raised that is no :exc:`Exception`.
+          SystemExit, KeyboardInterrupt: what a callback raised.
         """
         self._run(self._pointer, _UV_RUN_NOWAIT)
         if self._error.value != self._seen:
-            self._raise_error()
+            self._handle_error()
 
     def run_until_stopped(self) -> None:
         """Make iterations until :meth:`stop`, which a callback has to call.
 
         Raises:
-          BaseException: what a callback raised that is no :exc:`Exception`.
+          SystemExit, KeyboardInterrupt: what a callback raised.
         """
         self._run(self._pointer, _UV_RUN_DEFAULT)
         if self._error.value != self._seen:
-            self._raise_error()
+            self._handle_error()
 
     def stop(self) -> None:
         """Let the current iteration be the last, and not wait."""
         self._stop(self._pointer)
 
-    def _raise_error(self) -> None:
+    def _handle_error(self) -> None:
         import ctypes
 
         self._seen = self._error.value
         error: BaseException = ctypes.cast(self._error, ctypes.py_object).value
-        raise error
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            raise error
+        # Of a protocol, or of a signal handler in the middle of uvloop's reporting.
+        message = "Exception that uvloop would end the loop with"
+        self._loop.call_exception_handler({"message": message, "exception": error})
 
     def due(self) -> float:
         """When the next iteration is to be made, in loop time; minus infinity: now."""
@@ -503,10 +507,11 @@ def _address_of_events(libuv: Any, loop: int) -> int:
     import ctypes
 
     counts = (ctypes.c_uint64 * 16)()
+    libuv.uv_run(ctypes.c_void_p(loop), _UV_RUN_NOWAIT)  # else all are 0, wherever one looks
     libuv.uv_metrics_info(ctypes.c_void_p(loop), counts)
     internals = ctypes.c_void_p.from_address(loop + _INTERNAL_FIELDS).value or 0
     found = (ctypes.c_uint64 * 2).from_address(internals + _METRICS)
-    if list(found) != counts[:2]:
+    if counts[0] == 0 or list(found) != counts[:2]:
         raise _no_uvloop_door()
     return ctypes.addressof(found) + ctypes.sizeof(ctypes.c_uint64)
 

@@ -52,6 +52,7 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     def __init__(self) -> None:
         super().__init__()
+        self.exits: list[BaseException] = []
         self._signals = SignalHandlers(self)
         self._origin_depth = 0
 
@@ -134,6 +135,10 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """As asyncio's."""
         self.stop_iterations()  # see UvloopEngine
+        exc = context.get("exception")
+        if isinstance(exc, SystemExit | KeyboardInterrupt) and "transport" in context:
+            self.exits.append(exc)  # of a protocol: asyncio lets it leave the turn, as all others
+            return
         super().call_exception_handler(context)
 
     # ---- what is asked for between two turns
@@ -191,6 +196,7 @@ class UvloopEngine:
         self.loop.stop_iterations = self._stop_iterations = door.stop
         self._run, self._run_once, self._due = door.run_until_stopped, door.run_once, door.due
         self._ready, self._events = door.ready, door.events
+        self._exits: Final = self.loop.exits
         self._call_soon: Final = self.loop.call_soon
         self._context: Final = Context()
         self._stopper: asyncio.Handle
@@ -216,6 +222,8 @@ class UvloopEngine:
         else:
             self._events_seen = self._events.value
             self._run_once()
+        if self._exits:
+            raise self._exits.pop(0)
         # Where there were events there are often more: another poll (a microsecond) is cheaper than
         # to park and be woken by Trio (ten).
         self._is_busy = bool(self._ready) or self._events.value != self._events_seen
@@ -234,6 +242,8 @@ class UvloopEngine:
         timers.make_ready()
         events = self._events.value
         self._run_once()
+        if self._exits:
+            raise self._exits.pop(0)
         if self._events.value != events or self._due() == NOW:
             return NOW
         return timers.next_due()
