@@ -1,8 +1,9 @@
 """Set up and run: ``python make.py example`` and ``python make.py test``.
 
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
-``test`` runs on every Python that is found here, of those that are supported; what follows is
-passed on to tox.
+``test`` runs on every Python that is found here, of those that are supported: everything on the
+first and the newest that is released, and the core on the others. What follows is passed on to tox;
+the whole matrix, Pythons times engines, is ``.venv/bin/tox run``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-TARGETS = {"example": ["run", "-q", "-e", "example"], "test": ["run"]}
+TARGETS = {"example": ["run", "-q", "-e", "example"], "test": ["run", "-m", "test"]}
 
 
 def tox() -> Path:

@@ -114,8 +114,8 @@ def open_loop(
     Several loops may be open at once, side by side or nested; code uses the innermost.
 
     Args:
-      engine: what implements the loop: ``"selector"``, ``"portable"``, or ``None`` for the
-        ``TRIO_BRIDGE_ENGINE`` variable and else the platform's default.
+      engine: what implements the loop: ``"selector"``, ``"uvloop"``, ``"portable"``, or ``None``
+        for the ``TRIO_BRIDGE_ENGINE`` variable and else the platform's default.
       on_error: what becomes of an exception that asyncio would only log: ``"raise"`` cancels the
         block, and it leaves as an :exc:`ExceptionGroup`; ``"log"`` is asyncio's way; a plain
         function is called on the asyncio side with the loop and asyncio's context dict, and what it
@@ -133,6 +133,8 @@ def open_loop(
     Raises:
       ValueError: an unknown engine or ``on_error``, seconds that are not positive, or a
         ``tree_signal`` that is no signal, or has another meaning.
+      ImportError: ``"uvloop"`` is meant, and is not installed. On entering.
+      RuntimeError: the engine needs what this platform, or this uvloop, doesn't have. On entering.
 
     Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
     them, finalizes async generators, shuts the default executor down and closes the loop.
