@@ -53,7 +53,7 @@ class AsyncioSide:
         "_trio_finalizer",
         "_trio_firstiter",
         "_trio_task",
-        "_trio_vars",
+        "trio_vars",
         "visits",
     )
 
@@ -77,14 +77,14 @@ class AsyncioSide:
 
     def use_this_thread(self) -> None:
         """Both sides are in the current thread from now on."""
-        self._trio_vars = trio_run_vars()
+        self.trio_vars = trio_run_vars()
         self._sniffio_vars = vars(sniffio_thread_local)
 
     def enter(self) -> None:
         """From Trio's side become asyncio-side."""
         # With the Trio task out of sight, Trio's functions can't act on whichever task gives the
         # loop its turn: they say that there is none.
-        self._trio_task = self._trio_vars.pop("task", None)
+        self._trio_task = self.trio_vars.pop("task", None)
         set_running_loop(self._loop)
         sys.set_asyncgen_hooks(self._firstiter, self._finalizer)
         self._sniffio_vars["name"] = self._library
@@ -96,7 +96,7 @@ class AsyncioSide:
         sys.set_asyncgen_hooks(self._trio_firstiter, self._trio_finalizer)
         self._sniffio_vars["name"] = "trio"
         if self._trio_task is not None:
-            self._trio_vars["task"] = self._trio_task
+            self.trio_vars["task"] = self._trio_task
 
     def call_asyncio(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """From Trio's side call a plain function asyncio-side."""
@@ -112,9 +112,9 @@ class AsyncioSide:
         try:  # from here on, as Ctrl-C may come at any line where asyncio starts
             self.leave()
             if task is None:
-                self._trio_vars.pop("task", None)
+                self.trio_vars.pop("task", None)
             else:
-                self._trio_vars["task"] = task
+                self.trio_vars["task"] = task
             return fn()
         finally:
             self.enter()

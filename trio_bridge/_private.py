@@ -28,6 +28,10 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``trio.lowlevel.Task._cancel_status``,         the task tree shows the scopes that a task is in; and
 ``Nursery._cancel_status``, and of those       ``CancelScope.cancel_called`` may cancel the scope
 ``._parent``, ``._scope._cancel_called``
+``Task._cancel_points``, ``._cancel_status``,  a crossing is a cancel point: a coroutine is much for
+``._runner.ki_pending``                        that one question
+``cancel_shielded_checkpoint``'s message       a crossing is a schedule point, with one frame, not
+                                               three; got from the public function itself
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -44,6 +48,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import types
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +57,7 @@ import trio
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
     from contextvars import Context
     from types import CodeType, FrameType
 
@@ -73,8 +78,10 @@ __all__ = [
     "is_trios_sigint_handler",
     "is_unretrieved",
     "next_timer",
+    "passes_cancel_point",
     "ready_queue",
     "run_once",
+    "schedule_point",
     "scopes_of",
     "set_running_loop",
     "trio_root_here",
@@ -236,6 +243,58 @@ def is_system_clock(clock: trio.abc.Clock) -> bool:
 
         return not isinstance(clock, MockClock)
     return isinstance(clock, _system_clock)
+
+
+# ---- Trio's checkpoint, for a crossing, which is little more than one
+
+
+def _message_of(checkpoint: Coroutine[object, Any, None]) -> object:
+    message = checkpoint.send(None)
+    checkpoint.close()
+    return message
+
+
+_SCHEDULE: Final = _message_of(trio.lowlevel.cancel_shielded_checkpoint())  # noqa: ASYNC105
+
+
+@types.coroutine
+def schedule_point() -> Generator[object, Any, None]:
+    """``trio.lowlevel.cancel_shielded_checkpoint``, with one frame instead of three."""
+    yield _SCHEDULE
+
+
+def _passes_cancel_point(run_vars: dict[str, Any]) -> bool:
+    """Count a cancel point of the running Trio task, unless it is cancelled, or gets Ctrl-C.
+
+    What ``trio.lowlevel.checkpoint_if_cancelled`` looks at. If false, that is to be awaited.
+
+    Args:
+      run_vars: from :func:`trio_run_vars`.
+    """
+    task = run_vars.get("task")
+    if task is None or task._cancel_status.effectively_cancelled:
+        return False
+    if task._runner.ki_pending:
+        return False
+    task._cancel_points += 1
+    return True
+
+
+def _never(run_vars: dict[str, Any]) -> bool:
+    return False
+
+
+_KNOWS_CANCEL_POINTS: Final = all(
+    hasattr(getattr(getattr(trio._core, "_run", None), cls, None), name)
+    for cls, name in (
+        ("Task", "_cancel_points"),
+        ("Task", "_runner"),
+        ("Task", "_cancel_status"),
+        ("CancelStatus", "effectively_cancelled"),
+        ("Runner", "ki_pending"),
+    )
+)
+passes_cancel_point: Final = _passes_cancel_point if _KNOWS_CANCEL_POINTS else _never
 
 
 # ---- what the task tree reads. Where a name is missing the tree is poorer.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 import trio
 
 from .._bridge import below, current_bridge, no_bridge
-from .._private import get_running_loop
+from .._private import get_running_loop, passes_cancel_point, schedule_point
 from .context import carry_back
 from .errors import readable, result_of
 from .host import Host
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_Task: Final[Any] = asyncio.Task  # which has an argument that type checkers know from 3.12 on
 _CAN_START_EAGERLY: Final = sys.version_info >= (3, 12)
 
 
@@ -55,13 +56,14 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
         bridge = below.get()
         if bridge is None or not bridge.is_open or bridge.thread != get_ident():
             raise no_bridge(bridge)
-        await trio.lowlevel.checkpoint_if_cancelled()
+        if not passes_cancel_point(bridge.side.trio_vars):
+            await trio.lowlevel.checkpoint_if_cancelled()
         try:
             context = copy_context()
             guest, host = start_guest(bridge, context, fn, args, kwargs)
             try:
                 if host is None:
-                    await trio.lowlevel.cancel_shielded_checkpoint()
+                    await schedule_point()
                     if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
                         await trio.lowlevel.checkpoint_if_cancelled()
                 else:
@@ -104,11 +106,10 @@ def start_guest(
     The host takes part in the guest's first step and in the turns that follow, but is made only
     then, if there is need: what the guest calls meanwhile is kept for it.
     """
-    loop = bridge.loop
-    pump = bridge.pump
+    loop, side, pump = bridge.loop, bridge.side, bridge.pump
     guest: Any = None
     host = None
-    bridge.side.enter()
+    side.enter()
     is_held = pump.is_held = pump.is_parked
     try:
         coro: Any = fn(*args, **kwargs)
@@ -116,32 +117,32 @@ def start_guest(
             coro = _await(coro)
         bridge.starting = coro
         if _CAN_START_EAGERLY and loop.get_task_factory() is None and not loop.get_debug():
-            guest = asyncio.Task(  # type: ignore[call-arg, unused-ignore]
-                coro,
-                loop=loop,
-                context=context,
-                eager_start=True,  # pyright: ignore[reportCallIssue] -- Python 3.12
-            )
+            guest = _Task(coro, loop=loop, context=context, eager_start=True)
         else:
             # Not the loop's own attribute: a guest has its host, and needs no other owner.
             guest = type(loop).create_task(loop, coro, context=context)
         ending: End = guest if end is None else end
-        if is_held and not pump.is_parked and not ending.done():
-            bridge.started = guest
-            is_held = False
-            pump.release(make_turns=True)
         if not ending.done():
-            task = bridge.side.trio_task()
-            host = Host(bridge, task, guest, ending, bridge.hosts, bridge.first_call)
+            if is_held and not pump.is_parked:
+                bridge.started = guest
+                is_held = False
+                pump.release(make_turns=True)
+            if not ending.done():
+                task, call = side.trio_task(), bridge.first_call
+                host = Host(bridge, task, guest, ending, bridge.hosts, call)
+            bridge.started = bridge.first_call = None
         return guest, host
+    except BaseException:
+        bridge.started = bridge.first_call = None
+        raise
     finally:
-        bridge.starting = bridge.started = bridge.first_call = None
+        bridge.starting = None
         if is_held:
             if pump.is_parked:
                 pump.is_held = False  # the short way: no work for the loop
             else:
                 pump.release(make_turns=False)
-        bridge.side.leave()
+        side.leave()
         # An error of the first step leads to this frame: no cycles.
         coro = guest = host = end = ending = None  # type: ignore[assignment]
 
