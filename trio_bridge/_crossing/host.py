@@ -15,6 +15,7 @@ import trio
 from trio.lowlevel import Abort
 
 from .._private import get_running_loop
+from .call_scope import CallScope
 from .cancellation import CancelReminder, convert_group, pending_interruption
 from .errors import raise_as_it_is, result_of
 
@@ -42,6 +43,7 @@ class Host:
     __slots__ = (
         "_bridge",
         "_call",
+        "_call_scope",
         "_context",
         "_delivering",
         "_end",
@@ -73,6 +75,7 @@ class Host:
         self.task = task
         self._home = self._context = task.context
         self._call = call
+        self._call_scope = CallScope()
         self._is_waiting = False
         self._has_cancelled = False
         self._delivering = False
@@ -116,9 +119,11 @@ class Host:
                     await self._wait()
                 else:
                     break
+            self._call_scope.close()
             if guest.done() and guest in self._bridge.open_managers:
                 await self._leave_forgotten_managers(guest)
         finally:
+            self._call_scope.close()
             del self._registry[guest], guest, end  # from here on it takes no calls
 
     async def _look_for_interruption(self) -> None:
@@ -155,6 +160,11 @@ class Host:
     def call(self) -> TrioCall | None:
         """The Trio call of the guest's that it runs, or is about to."""
         return self._call
+
+    @property
+    def call_scope(self) -> trio.CancelScope | None:
+        """The scope for Trio calls that it has open."""
+        return self._call_scope.scope
 
     @property
     def is_free(self) -> bool:
@@ -212,8 +222,14 @@ class Host:
 
     async def _run_call(self, call: TrioCall) -> None:
         await self._go_to(call.context)
+        if call.cancel_scope is None:
+            call.open_scope(self._call_scope)
+        else:
+            self._call_scope.close()
         await call.run()
         self._call = None
+        if call.was_cancelled:
+            self._call_scope.close()
         # It may have been shielded from a cancellation. The guest is to see that at its next wait,
         # not after all that it does in turns which are made here: then we wait first.
         is_cancelled = _is_cancelled()

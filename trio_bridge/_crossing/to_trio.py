@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from .._bridge import Bridge
+    from .call_scope import CallScope
     from .host import Host
 
 P = ParamSpec("P")
@@ -144,6 +145,7 @@ def hand_over(bridge: Bridge, call: TrioCall) -> None:
     elif is_starting(bridge, call.task):
         bridge.first_call = call
     else:
+        call.cancel_scope = call.cancel_scope or trio.CancelScope()
         bridge.owner.run(call)
 
 
@@ -166,8 +168,11 @@ class TrioCall(asyncio.Future[Any]):
         self.was_cancelled = False
         """Whether asyncio has cancelled it while it ran."""
         self.host: Host | None = None
+        self.scopes: CallScope | None = None
+        """The host's, of which :attr:`cancel_scope` is one."""
         self.context: Context = copy_context()
-        self.cancel_scope = cancel_scope or trio.CancelScope()
+        self.cancel_scope = cancel_scope
+        """The scope around it. None: its host, which has one for it, has not come to it yet."""
         self.bridge: Final = bridge
         self._fn: Final = fn
         self._args: Final = args
@@ -203,11 +208,20 @@ class TrioCall(asyncio.Future[Any]):
             return super().cancel(msg)
         self._cancel_message = msg
         self.was_cancelled = True
-        if get_running_loop() is self.bridge.loop:
+        if self.cancel_scope is None:
+            pass  # open_scope() looks
+        elif get_running_loop() is self.bridge.loop:
             self.cancel_scope.cancel()
         else:  # a signal handler, perhaps in the middle of Trio's scheduler
             self.bridge.loop.call_soon_threadsafe(self.cancel_scope.cancel)
         return True
+
+    def open_scope(self, scopes: CallScope) -> None:
+        """Its host is about to run it, in its scope for calls."""
+        self.scopes = scopes
+        self.cancel_scope = scopes.open()
+        if self.was_cancelled:
+            self.cancel_scope.cancel()
 
     def refuse(self) -> None:
         """It won't be run: the caller is about to be cancelled."""
@@ -241,7 +255,8 @@ class TrioCall(asyncio.Future[Any]):
 
     async def run_in_scope(self) -> Any:
         """The call itself, inside :attr:`cancel_scope`. Some calls leave that open, or close it."""
-        scope, function = self.cancel_scope, self.call_function()
+        scope, function = self.scopes or self.cancel_scope, self.call_function()
+        assert scope is not None
         del self  # the frames of an error lead here by their callers, and so to it: no cycles
         with scope:
             return await function
@@ -281,7 +296,7 @@ class TrioCall(asyncio.Future[Any]):
         self._forget_task()
         if self._error is not None:
             self.set_exception(self._error if is_guest else bare_exit(self._error))
-        elif self.cancel_scope.cancelled_caught:
+        elif self.cancel_scope is not None and self.cancel_scope.cancelled_caught:
             super().cancel(self._cancel_message)
         else:
             self.set_result(self._value)

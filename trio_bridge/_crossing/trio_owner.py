@@ -149,7 +149,7 @@ class TrioOwner:
 
     async def _run(self, step: _Step) -> None:
         bridge = self.bridge
-        if step.cancel_scope.cancel_called:
+        if step.was_cancelled:
             self._scope.cancel()  # asyncio was faster than Trio's scheduler
         step.cancel_scope = self._scope
         self._scope.deadline = step.deadline
@@ -183,7 +183,7 @@ class _Step(TrioCall):
         fn: Callable[..., Awaitable[Any]],
         args: Sequence[Any],
     ) -> None:
-        super().__init__(bridge, task, fn, args, {})
+        super().__init__(bridge, task, fn, args, {}, cancel_scope=trio.CancelScope())
         self.nursery: CallNursery | None = None
         """The nursery that owns the step's caller, if no Trio task hosts that."""
         self._incoming: Final = self.context
