@@ -35,6 +35,11 @@ class Turns(Protocol):
     is_held: bool
     """Set by who will call :meth:`release`: no need to wake the loop for work."""
 
+    @property
+    def budget(self) -> float:
+        """For how many seconds to go on before other Trio tasks are to run."""
+        ...
+
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or have it done."""
         ...

@@ -110,7 +110,7 @@ class TrioGuest:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)
-        self._budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
+        self.budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
         self._owner: Final = GuestNursery(loop, self.call_for_tick)
         self._context: Final = Context()
         self.ctrl_c: Final = CtrlC(loop, self.look_again)
@@ -240,7 +240,7 @@ class TrioGuest:
 
     @runs_trio
     def _make_batch(self) -> None:
-        end = perf_counter() + self._budget
+        end = perf_counter() + self.budget
         for _ in range(_TICKS_PER_CALLBACK):
             tick = self._tick
             if tick is None:

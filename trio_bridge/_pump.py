@@ -67,12 +67,12 @@ class Pump:
         self._waiter: trio.lowlevel.Task | None = None
         self._alarm = trio.CancelScope()
         self._alarm_when = math.inf
-        self._budget = SECONDS_PER_BATCH
+        self.budget = SECONDS_PER_BATCH
         self._is_virtual = False
         clock = trio.lowlevel.current_clock()
         if not (_private.is_system_clock(clock) or isinstance(clock, LoopClock)):
             engine.use_clock(clock.current_time)
-            self._budget = math.inf
+            self.budget = math.inf
             self._is_virtual = True
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
         # never names: the interpreter's attribute caches depend on those.
@@ -114,7 +114,7 @@ class Pump:
                 self._park(due)
                 return True
             if end is None:
-                end = perf_counter() + self._budget
+                end = perf_counter() + self.budget
             elif perf_counter() > end:
                 break
         return False

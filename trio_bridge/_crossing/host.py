@@ -8,23 +8,28 @@ takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which th
 from __future__ import annotations
 
 import asyncio
-import math
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from contextvars import Context
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 import trio
 from trio.lowlevel import Abort
 
-from .._private import get_running_loop
+from .._private import get_running_loop, passes_cancel_point, schedule_point
 from .call_scope import CallScope
 from .cancellation import CancelReminder, convert_group, pending_interruption
+from .context import holds_the_same
 from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Context
 
     from .._bridge import Bridge
     from .to_trio import TrioCall
+
+
+# As for turns (_pump): the count is for a virtual clock, on which no time passes.
+CALLS_PER_BATCH: Final = 100
 
 
 class End(Protocol):
@@ -44,6 +49,7 @@ class Host:
         "_bridge",
         "_call",
         "_call_scope",
+        "_calls_left",
         "_context",
         "_delivering",
         "_end",
@@ -53,6 +59,7 @@ class Host:
         "_interruption",
         "_is_waiting",
         "_is_watching",
+        "_pass_at",
         "_registry",
         "_reminder",
         "forgotten",
@@ -76,6 +83,8 @@ class Host:
         self._home = self._context = task.context
         self._call = call
         self._call_scope = CallScope()
+        self._calls_left = 0
+        self._pass_at = 0.0
         self._is_waiting = False
         self._has_cancelled = False
         self._delivering = False
@@ -110,7 +119,7 @@ class Host:
         end, guest = self._end, self._guest
         try:
             if end.done() and self._call is None:  # in the turns that this task has just made
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await schedule_point()
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)
@@ -131,7 +140,8 @@ class Host:
         call = self._call
         if call is None or call.leaves_manager or self._interruption is not None:
             return
-        self._interruption = await pending_interruption()
+        if not passes_cancel_point(self._bridge.side.trio_vars):
+            self._interruption = await pending_interruption()
         if self._interruption is not None:
             # Not to be run: Ctrl-C, which came to us, would not come once more to end it.
             self._call = None
@@ -143,6 +153,7 @@ class Host:
         self._is_waiting = True
         if self._interruption is None:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+            self._others_have_run()
             return
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
@@ -154,7 +165,24 @@ class Host:
         """Continue in another context, which takes a new step of the Trio task."""
         if self._context is not context:
             self._context = self.task.context = context
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await schedule_point()
+
+    async def _let_others_run(self) -> None:
+        """Let other Trio tasks run, but not before each of the guest's calls.
+
+        A call needs no pass of Trio's scheduler where the host makes the turns of the loop, and
+        its function, if it is a proper one of Trio's, is a checkpoint itself. For those that are
+        not there is the budget that turns have, too.
+        """
+        if self._calls_left and perf_counter() < self._pass_at:
+            self._calls_left -= 1
+        else:
+            await schedule_point()
+            self._others_have_run()
+
+    def _others_have_run(self) -> None:
+        self._calls_left = CALLS_PER_BATCH
+        self._pass_at = perf_counter() + self._bridge.pump.budget
 
     @property
     def call(self) -> TrioCall | None:
@@ -205,7 +233,8 @@ class Host:
         # Not before there is need: the callback of a task costs a turn of the loop.
         if not self._is_watching:
             self._is_watching = True
-            self._end.add_done_callback(self._has_ended, context=self._home)
+            # In a context of its own: the end may come in a turn that this task makes, in its own.
+            self._end.add_done_callback(self._has_ended, context=Context())
 
     def _has_ended(self, end: End) -> None:
         self._resume(self._home)
@@ -221,25 +250,32 @@ class Host:
             self._bridge.reschedule(self.task)
 
     async def _run_call(self, call: TrioCall) -> None:
-        await self._go_to(call.context)
         if call.cancel_scope is None:
+            if holds_the_same(call.context, self._context):
+                await self._let_others_run()
+            else:
+                await self._go_to(call.context)
             call.open_scope(self._call_scope)
-        else:
+        else:  # a manager's
             self._call_scope.close()
+            await self._go_to(call.context)
         await call.run()
         self._call = None
         if call.was_cancelled:
             self._call_scope.close()
         # It may have been shielded from a cancellation. The guest is to see that at its next wait,
         # not after all that it does in turns which are made here: then we wait first.
-        is_cancelled = _is_cancelled()
-        pump = self._bridge.pump
-        with self._bridge.side:
+        pump, side = self._bridge.pump, self._bridge.side
+        waits_first = not passes_cancel_point(side.trio_vars)
+        side.enter()
+        try:
             is_held = pump.is_held = pump.is_parked
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:
-                pump.release(make_turns=not is_cancelled)
+                pump.release(make_turns=not waits_first)
+        finally:
+            side.leave()
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
@@ -384,11 +420,6 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
-
-
-def _is_cancelled() -> bool:
-    """Whether a scope around the current Trio task is cancelled."""
-    return trio.current_effective_deadline() == -math.inf
 
 
 def _why(interruption: BaseException | None) -> str:
