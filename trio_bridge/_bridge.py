@@ -40,6 +40,10 @@ class Turns(Protocol):
         """For how many seconds to go on before other Trio tasks are to run."""
         ...
 
+    def hold(self) -> bool:
+        """The caller is about to make work for the loop; whether it has to call :meth:`release`."""
+        ...
+
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or have it done."""
         ...

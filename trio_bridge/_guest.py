@@ -104,8 +104,12 @@ class TrioGuest:
     is_parked = False
     is_held = False
 
-    def release(self, *, make_turns: bool) -> None:
+    def hold(self) -> bool:
         """Nothing to do: the loop runs by itself."""
+        return False
+
+    def release(self, *, make_turns: bool) -> None:
+        """The same."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop

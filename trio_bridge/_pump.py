@@ -101,7 +101,8 @@ class Pump:
 
         For the asyncio side: the caller has entered it.
         """
-        self._unpark()
+        if self.is_parked:
+            self._unpark()
         turn = self._engine.turn
         end = None
         for _ in range(TURNS_PER_BATCH):
@@ -118,6 +119,13 @@ class Pump:
             elif perf_counter() > end:
                 break
         return False
+
+    def hold(self) -> bool:
+        """The caller is about to make work for the loop, and calls :meth:`release` then if true."""
+        self.is_held = is_parked = self.is_parked
+        if is_parked:
+            self._unpark()
+        return is_parked
 
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or let the pump do it.

@@ -116,14 +116,15 @@ class Host:
                 self._reminder = None
 
     async def _serve(self) -> None:
-        end, guest = self._end, self._guest
+        end, guest, side = self._end, self._guest, self._bridge.side
         try:
             if end.done() and self._call is None:  # in the turns that this task has just made
                 await schedule_point()
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)
-                    await self._look_for_interruption()
+                    if not (self.is_free or passes_cancel_point(side.trio_vars)):
+                        await self._look_for_interruption()
                 elif not end.done():
                     await self._wait()
                 else:
@@ -140,8 +141,7 @@ class Host:
         call = self._call
         if call is None or call.leaves_manager or self._interruption is not None:
             return
-        if not passes_cancel_point(self._bridge.side.trio_vars):
-            self._interruption = await pending_interruption()
+        self._interruption = await pending_interruption()
         if self._interruption is not None:
             # Not to be run: Ctrl-C, which came to us, would not come once more to end it.
             self._call = None
@@ -167,20 +167,13 @@ class Host:
             self._context = self.task.context = context
             await schedule_point()
 
-    async def _let_others_run(self) -> None:
-        """Let other Trio tasks run, but not before each of the guest's calls.
+    def _others_have_run(self) -> None:
+        """Other Trio tasks have, and need not before each of the guest's calls.
 
         A call needs no pass of Trio's scheduler where the host makes the turns of the loop, and
         its function, if it is a proper one of Trio's, is a checkpoint itself. For those that are
         not there is the budget that turns have, too.
         """
-        if self._calls_left and perf_counter() < self._pass_at:
-            self._calls_left -= 1
-        else:
-            await schedule_point()
-            self._others_have_run()
-
-    def _others_have_run(self) -> None:
         self._calls_left = CALLS_PER_BATCH
         self._pass_at = perf_counter() + self._bridge.pump.budget
 
@@ -251,10 +244,13 @@ class Host:
 
     async def _run_call(self, call: TrioCall) -> None:
         if call.cancel_scope is None:
-            if holds_the_same(call.context, self._context):
-                await self._let_others_run()
-            else:
+            if not holds_the_same(call.context, self._context):
                 await self._go_to(call.context)
+            elif self._calls_left and perf_counter() < self._pass_at:
+                self._calls_left -= 1
+            else:
+                await schedule_point()
+                self._others_have_run()
             call.open_scope(self._call_scope)
         else:  # a manager's
             self._call_scope.close()
@@ -269,7 +265,7 @@ class Host:
         waits_first = not passes_cancel_point(side.trio_vars)
         side.enter()
         try:
-            is_held = pump.is_held = pump.is_parked
+            is_held = pump.hold()
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:

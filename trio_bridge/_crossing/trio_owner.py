@@ -196,6 +196,12 @@ class _Step(TrioCall):
 
     async def run_in_scope(self) -> Any:
         carry_back(self._incoming)
-        function = self.call_function()
+        function = self._call_function()
         del self  # an error leads here: no cycles
         return await function
+
+    @trio.lowlevel.disable_ki_protection
+    async def _call_function(self) -> Any:
+        fn, args = self._fn, self._args
+        del self  # as above
+        return await fn(*args)
