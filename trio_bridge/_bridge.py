@@ -62,9 +62,9 @@ class Bridge:
         "hosts",
         "in_steps",
         "is_ending",
-        "is_open",
         "loop",
         "nursery",
+        "open_in",
         "open_managers",
         "owners",
         "pump",
@@ -101,7 +101,8 @@ class Bridge:
         """``trio.lowlevel.reschedule``, for the asyncio side."""
         self.thread = threading.get_ident()
         self._process: Final = os.getpid()
-        self.is_open = True
+        self.open_in: int | None = self.thread
+        """The same while it is open: one question for the two."""
         self.is_ending = False
         """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
@@ -129,6 +130,17 @@ class Bridge:
         by_loop[self.loop] = self
         _breakpoints.take()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether code may cross."""
+        return self.open_in is not None
+
+    def move_here(self) -> None:
+        """It is in the current thread from now on."""
+        self.thread = threading.get_ident()
+        if self.is_open:
+            self.open_in = self.thread
+
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
         for manager in reversed(list(self.entered.get(trio.lowlevel.current_task(), ()))):
@@ -136,7 +148,7 @@ class Bridge:
 
     def close(self) -> None:
         """From here on nobody crosses."""
-        self.is_open = False
+        self.open_in = None
         del by_loop[self.loop]
         _breakpoints.give_back()
 
@@ -203,7 +215,7 @@ def nearest(nursery: TaskNursery | None, loop: asyncio.AbstractEventLoop) -> Tas
 def current_bridge() -> Bridge:
     """The bridge for a call out of the current Trio task."""
     bridge = below.get()
-    if bridge is None or not bridge.is_open or bridge.thread != threading.get_ident():
+    if bridge is None or bridge.open_in != threading.get_ident():
         raise no_bridge(bridge)
     return bridge
 

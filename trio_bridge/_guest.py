@@ -42,7 +42,7 @@ import trio
 from sniffio import thread_local as sniffio_thread_local
 
 from . import _private
-from ._asyncio_side import AsyncioSide
+from ._asyncio_side import HostSide
 from ._bridge import Bridge, below, by_loop
 from ._exits import bare_exit
 from ._guest_context import RunContext, TrioToCome
@@ -160,7 +160,7 @@ class TrioGuest:
             self._make_ticks()
         return self._bridge
 
-    def _start_run(self) -> AsyncioSide:
+    def _start_run(self) -> HostSide:
         hooks = sys.get_asyncgen_hooks()
         library = vars(sniffio_thread_local).get("name")
         try:  # Ctrl-C is not in our hands before Trio has taken it
@@ -174,7 +174,7 @@ class TrioGuest:
                 host_uses_signal_set_wakeup_fd=True,  # its handlers run while the loop waits
                 clock=self._clock,
             )
-            return AsyncioSide(self.loop, hooks, library=library)
+            return HostSide(self.loop, hooks, library=library)
         finally:
             _private.set_running_loop(self.loop)
             sys.set_asyncgen_hooks(*hooks)
@@ -329,7 +329,7 @@ class TrioGuest:
         """Make this Trio run the thread's."""
         if self._run_context.take():
             self._side.use_this_thread()
-            self._bridge.thread = get_ident()
+            self._bridge.move_here()
             self.ctrl_c.take_again()
 
     def has_run(self, runner: object) -> bool:

@@ -180,7 +180,7 @@ class AsyncioOwner:
         return await taking
 
     def _check(self) -> None:
-        if not self.bridge.is_open or self.bridge.thread != get_ident():
+        if self.bridge.open_in != get_ident():
             raise no_bridge(self.bridge)
 
     @trio.lowlevel.enable_ki_protection

@@ -18,7 +18,7 @@ from trio.lowlevel import Abort
 from .._private import get_running_loop, passes_cancel_point, schedule_point
 from .call_scope import CallScope
 from .cancellation import CancelReminder, convert_group, pending_interruption
-from .context import holds_the_same
+from .context import carry_back, holds_the_same
 from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
@@ -386,6 +386,23 @@ class Host:
         self.forgotten = error
 
     # ---- the outcome
+
+    async def outcome(self, context: Context) -> Any:
+        """Wait until the end has come. A checkpoint, always.
+
+        Args:
+          context: the guest's; what it has set there is set in the host's.
+
+        Returns:
+          The end's value; or it raises its error, as the Trio side should see it.
+        """
+        try:
+            await self.attend()
+            if len(context) > 1:  # one is the bridge's own
+                carry_back(context)
+            return self.result()
+        finally:
+            del self, context  # an error leads to this frame: no cycles
 
     def let_go(self) -> None:
         """Nobody asks for the outcome. What may still lead here is not to keep the guest alive."""

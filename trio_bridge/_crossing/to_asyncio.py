@@ -54,7 +54,7 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
         if get_running_loop() is not None:
             return await fn(*args, **kwargs)
         bridge = below.get()
-        if bridge is None or not bridge.is_open or bridge.thread != get_ident():
+        if bridge is None or bridge.open_in != get_ident():
             raise no_bridge(bridge)
         if not passes_cancel_point(bridge.side.trio_vars):
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -62,19 +62,20 @@ def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[
             context = copy_context()
             guest, host = start_guest(bridge, context, fn, args, kwargs)
             try:
-                if host is None:
-                    await schedule_point()
-                    if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
-                        await trio.lowlevel.checkpoint_if_cancelled()
-                else:
-                    await host.attend()
-                if len(context) > 1:  # one is the bridge's own
-                    carry_back(context)
                 value: T
                 if host is not None:
-                    value = host.result()
+                    value = await host.outcome(context)
+                    return value
+                await schedule_point()
+                is_cancelled = guest.cancelled()
+                if is_cancelled:  # perhaps as Trio has cancelled what it waited for
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                if len(context) > 1:  # one is the bridge's own
+                    carry_back(context)
+                if is_cancelled or guest.exception() is not None:
+                    value = result_of(guest)
                 else:
-                    value = guest.result() if sys.exception() is None else result_of(guest)
+                    value = guest.result()
                 return value
             finally:
                 del guest, host  # an error leads to this frame, and they to the error: no cycles
