@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._bridge import current_bridge, no_bridge
+from .._private import passes_cancel_point, schedule_point
+from .cancellation import pending_interruption
 from .context import carry_back
 from .errors import raise_as_it_is
 from .host import Host
@@ -139,7 +141,8 @@ class AsyncioOwner:
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
         self._check()
-        await trio.lowlevel.checkpoint_if_cancelled()
+        if not passes_cancel_point(self.bridge.side.trio_vars):
+            await trio.lowlevel.checkpoint_if_cancelled()
         return await self._take(Step(fn, args))
 
     async def advance(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -149,10 +152,8 @@ class AsyncioOwner:
         """
         self._check()
         interruption: BaseException | None = None
-        try:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        except (trio.Cancelled, KeyboardInterrupt) as exc:
-            interruption = exc
+        if not passes_cancel_point(self.bridge.side.trio_vars):
+            interruption = await pending_interruption()
         is_thrown = interruption is not None
         taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
         del fn, args, interruption  # an error leads here: no cycles
@@ -201,7 +202,7 @@ class AsyncioOwner:
             else:
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await schedule_point()
             else:
                 await host.attend()
             assert self._context is not None
@@ -232,7 +233,7 @@ class AsyncioOwner:
         if len(here) > 1:
             self._context.run(carry_back, here)
         bridge.side.enter()
-        is_held = pump.is_held = pump.is_parked
+        is_held = pump.hold()
         host = None
         try:
             self._step = step
