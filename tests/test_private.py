@@ -291,8 +291,8 @@ def test_what_is_rarely_used_of_a_loop_is_where_the_stock_loop_looks_for_it():
         assert loop._exception_handler is print
         assert loop.get_exception_handler() is print
         assert "_exception_handler" not in vars(loop)
-        with pytest.raises(AttributeError, match="settings_change"):
-            loop.settings_change  # noqa: B018
+        assert loop.settings_changes == []
+        assert "settings_changes" not in vars(loop)
     finally:
         loop.close()
 

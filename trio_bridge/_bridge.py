@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -73,6 +74,7 @@ class Bridge:
         "side",
         "started",
         "starting",
+        "starts_eagerly",
         "stepped",
         "thread",
         "tracking",
@@ -124,11 +126,19 @@ class Bridge:
         self.in_steps: Final[set[asyncio.Task[Any]]] = set()
         self.stepped: Final[set[asyncio.Task[Any]]] = set()
         self.tracking: Tracking | None = None
+        self.starts_eagerly = False
+        """Whether it is known that guests can take their first step at once: else ask the loop."""
 
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""
         by_loop[self.loop] = self
+        if isinstance(self.loop, _private.RoomyLoop):
+            self.loop.settings_changes.append(self._look_at_settings)
+            self._look_at_settings()
         _breakpoints.take()
+
+    def _look_at_settings(self) -> None:
+        self.starts_eagerly = can_start_eagerly(self.loop)
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +160,8 @@ class Bridge:
         """From here on nobody crosses."""
         self.open_in = None
         del by_loop[self.loop]
+        if isinstance(self.loop, _private.RoomyLoop):
+            self.loop.settings_changes.remove(self._look_at_settings)
         _breakpoints.give_back()
 
     @property
@@ -194,6 +206,15 @@ class Bridge:
         ):
             self.nursery.exit(exc)
         # else a guest did, and its host gets the exception as it would any other
+
+
+def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a task on the loop can take its first step at once (Python 3.12).
+
+    Not in debug mode, as asyncio reports a slow step only if it was made in a turn.
+    """
+    is_plain = loop.get_task_factory() is None and not loop.get_debug()
+    return sys.version_info >= (3, 12) and is_plain
 
 
 by_loop: Final[dict[asyncio.AbstractEventLoop, Bridge]] = {}

@@ -56,6 +56,7 @@ import outcome
 import trio
 
 if TYPE_CHECKING:
+    import selectors
     from collections import deque
     from collections.abc import Callable, Coroutine, Generator
     from contextvars import Context
@@ -133,7 +134,7 @@ _COLD_ATTRIBUTES: Final = (
     "_old_agen_hooks",
     "_signal_handlers",
     "_unix_server_sockets",
-    "settings_change",
+    "settings_changes",
 )
 
 
@@ -147,21 +148,26 @@ class RoomyLoop(asyncio.SelectorEventLoop):
     """
 
     cold_attributes: dict[str, Any]
-    settings_change: Callable[[], None]
-    """Is called, if there, when the task factory or the debug mode may have changed."""
+    settings_changes: list[Callable[[], None]]
+    """Are called when the task factory or the debug mode may have changed."""
+
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        super().__init__(selector)
+        self.settings_changes = []
 
     def set_task_factory(self, factory: Any) -> None:
         """As the stock loop's."""
         super().set_task_factory(factory)
-        getattr(self, "settings_change", _nothing)()
+        self._tell()
 
     def set_debug(self, enabled: bool) -> None:
         """As the stock loop's."""
         super().set_debug(enabled)
-        getattr(self, "settings_change", _nothing)()
+        self._tell()
 
-
-def _nothing() -> None: ...
+    def _tell(self) -> None:
+        for change in getattr(self, "settings_changes", ()):  # not in the stock loop's __init__
+            change()
 
 
 class _ColdAttribute:

@@ -194,9 +194,7 @@ class AsyncioOwner:
             if self._task is None:
                 self._context = copy_context()
                 self.bridge.owners.add(self)
-                self._task, host = start_guest(
-                    self.bridge, self._context, self._run, (step,), {}, end=step
-                )
+                self._task, host = start_guest(self.bridge, self._context, self._run(step), step)
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
             else:
