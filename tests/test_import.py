@@ -66,8 +66,8 @@ MAY_IMPORT = {
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest", "_guest_context", "_private"},
     "_run": {
-        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_private", "_pump"),
-        *("_task_nursery", "_tracking", "_tree_signal"),
+        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_generator_hooks", "_private"),
+        *("_pump", "_task_nursery", "_tracking", "_tree_signal"),
     },
     "_tree_signal": {"inspect"},
     "inspect": {
@@ -97,6 +97,7 @@ MAY_IMPORT = {
     "_loop_clock": set(),
     "_exits": set(),
     "_asyncio_side": {"_private"},
+    "_generator_hooks": {"_private"},
     "_engines": {"_private"},
     "_private": set(),
 }

@@ -1,11 +1,11 @@
 """Which side a piece of code is on: makes the current thread asyncio-side for one loop.
 
 Between :meth:`AsyncioSide.enter` and :meth:`AsyncioSide.leave`, ``asyncio.get_running_loop()`` is
-the loop, sniffio says "asyncio", new async generators belong to the loop, and there is no current
-Trio task. Outside all is as Trio left it.
+the loop, sniffio says "asyncio", new async generators belong to the loop (by the running loop, see
+:mod:`._generator_hooks`), and there is no current Trio task. Outside all is as Trio left it.
 
 Where Trio is the guest of asyncio the thread begins on the asyncio side, and it is the other way
-around: a tick of Trio's leaves it and enters it again.
+around: a tick of Trio's leaves it and enters it again (:class:`HostSide`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class AsyncioSide:
     """Made on the Trio side, for its thread.
 
     Args:
-      hooks: the loop's async generator hooks.
+      hooks: the hooks for async generators, while this side is entered.
       library: what sniffio is told on the asyncio side. ``None``: look for yourself, as on a loop
         that isn't run by Trio.
 
@@ -44,16 +44,13 @@ class AsyncioSide:
     """
 
     __slots__ = (
-        "_finalizer",
-        "_firstiter",
+        "_hooks",
         "_library",
         "_loop",
         "_outer_sides",
         "_sniffio_vars",
-        "_trio_finalizer",
-        "_trio_firstiter",
         "_trio_task",
-        "_trio_vars",
+        "trio_vars",
         "visits",
     )
 
@@ -66,9 +63,7 @@ class AsyncioSide:
     ) -> None:
         self._loop: Final = loop
         self._library: Final = library
-        self._firstiter, self._finalizer = hooks
-        # Trio installs its hooks once for a run, so there is no need to ask at each turn.
-        self._trio_firstiter, self._trio_finalizer = sys.get_asyncgen_hooks()
+        self._hooks: Final = hooks
         self._trio_task: trio.lowlevel.Task | None = None
         self._outer_sides: Final[list[tuple[Any, ...] | None]] = []
         self.visits = 0
@@ -77,26 +72,24 @@ class AsyncioSide:
 
     def use_this_thread(self) -> None:
         """Both sides are in the current thread from now on."""
-        self._trio_vars = trio_run_vars()
+        self.trio_vars = trio_run_vars()
         self._sniffio_vars = vars(sniffio_thread_local)
 
     def enter(self) -> None:
         """From Trio's side become asyncio-side."""
         # With the Trio task out of sight, Trio's functions can't act on whichever task gives the
         # loop its turn: they say that there is none.
-        self._trio_task = self._trio_vars.pop("task", None)
+        self._trio_task = self.trio_vars.pop("task", None)
         set_running_loop(self._loop)
-        sys.set_asyncgen_hooks(self._firstiter, self._finalizer)
         self._sniffio_vars["name"] = self._library
 
     def leave(self) -> None:
         """Become Trio-side again."""
         self.visits += 1
         set_running_loop(None)
-        sys.set_asyncgen_hooks(self._trio_firstiter, self._trio_finalizer)
         self._sniffio_vars["name"] = "trio"
         if self._trio_task is not None:
-            self._trio_vars["task"] = self._trio_task
+            self.trio_vars["task"] = self._trio_task
 
     def call_asyncio(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """From Trio's side call a plain function asyncio-side."""
@@ -112,9 +105,9 @@ class AsyncioSide:
         try:  # from here on, as Ctrl-C may come at any line where asyncio starts
             self.leave()
             if task is None:
-                self._trio_vars.pop("task", None)
+                self.trio_vars.pop("task", None)
             else:
-                self._trio_vars["task"] = task
+                self.trio_vars["task"] = task
             return fn()
         finally:
             self.enter()
@@ -137,7 +130,7 @@ class AsyncioSide:
         else:
             self._outer_sides.append((outer_loop, sys.get_asyncgen_hooks()))
             set_running_loop(self._loop)
-            sys.set_asyncgen_hooks(self._firstiter, self._finalizer)
+            sys.set_asyncgen_hooks(*self._hooks)
 
     def __exit__(self, *exc_info: object) -> None:
         outer = self._outer_sides.pop()
@@ -148,3 +141,34 @@ class AsyncioSide:
             loop, hooks = outer
             set_running_loop(loop)
             sys.set_asyncgen_hooks(*hooks)
+
+
+class HostSide(AsyncioSide):
+    """That of a loop which has Trio as its guest.
+
+    Such a loop sets hooks of its own when it begins to run, and takes them away when it stops: so
+    they are exchanged in each tick.
+    """
+
+    __slots__ = ("_trios_hooks",)
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hooks: tuple[AsyncgenHook, AsyncgenHook],
+        *,
+        library: str | None,
+    ) -> None:
+        super().__init__(loop, hooks, library=library)
+        self._trios_hooks = sys.get_asyncgen_hooks()
+
+    def enter(self) -> None:
+        """From Trio's side become asyncio-side."""
+        super().enter()
+        self._trios_hooks = sys.get_asyncgen_hooks()  # there may be a loop open in the guest
+        sys.set_asyncgen_hooks(*self._hooks)
+
+    def leave(self) -> None:
+        """Become Trio-side again."""
+        super().leave()
+        sys.set_asyncgen_hooks(*self._trios_hooks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -38,8 +39,22 @@ class Turns(Protocol):
     is_held: bool
     """Whether somebody will call :meth:`release`: no need to wake the loop for work."""
 
+    @property
+    def hides_work(self) -> bool:
+        """Whether an idle loop may have work that it doesn't tell of."""
+        ...
+
+    @property
+    def budget(self) -> float:
+        """For how many seconds to go on before other Trio tasks are to run."""
+        ...
+
     def hold(self) -> bool:
-        """Keep work for :meth:`release`, which the caller must call if this is true."""
+        """The caller is about to make work for the loop; whether it has to call :meth:`release`."""
+        ...
+
+    def hold_for_code(self) -> bool:
+        """The same for code that may make work."""
         ...
 
     def release(self, *, make_turns: bool) -> None:
@@ -60,9 +75,9 @@ class Bridge:
         "hosts",
         "in_steps",
         "is_ending",
-        "is_open",
         "loop",
         "nursery",
+        "open_in",
         "open_managers",
         "owners",
         "pump",
@@ -71,6 +86,7 @@ class Bridge:
         "side",
         "started",
         "starting",
+        "starts_eagerly",
         "stepped",
         "thread",
         "tracking",
@@ -99,7 +115,8 @@ class Bridge:
         """``trio.lowlevel.reschedule``, for the asyncio side."""
         self.thread = threading.get_ident()
         self._process: Final = os.getpid()
-        self.is_open = True
+        self.open_in: int | None = self.thread
+        """The same while it is open: one question for the two."""
         self.is_ending = False
         """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
@@ -121,10 +138,12 @@ class Bridge:
         self.in_steps: Final[set[asyncio.Task[Any]]] = set()
         self.stepped: Final[set[asyncio.Task[Any]]] = set()
         self.tracking: Tracking | None = None
+        self.starts_eagerly = False
+        """Whether it is known that guests can take their first step at once: else ask the loop."""
 
     def call_asyncio(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """From Trio's side call a plain function asyncio-side, and let the loop do what it asks."""
-        is_held = self.pump.hold()
+        is_held = self.pump.hold_for_code()
         try:
             return self.side.call_asyncio(fn, *args, **kwargs)
         finally:
@@ -134,7 +153,24 @@ class Bridge:
     def open(self) -> None:
         """From here on asyncio code finds the bridge by its loop."""
         by_loop[self.loop] = self
+        if isinstance(self.loop, _private.TellsSettings):
+            self.loop.settings_changes.append(self._look_at_settings)
+            self._look_at_settings()
         _breakpoints.take()
+
+    def _look_at_settings(self) -> None:
+        self.starts_eagerly = can_start_eagerly(self.loop)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether code may cross."""
+        return self.open_in is not None
+
+    def move_here(self) -> None:
+        """It is in the current thread from now on."""
+        self.thread = threading.get_ident()
+        if self.is_open:
+            self.open_in = self.thread
 
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
@@ -143,8 +179,10 @@ class Bridge:
 
     def close(self) -> None:
         """From here on nobody crosses."""
-        self.is_open = False
+        self.open_in = None
         del by_loop[self.loop]
+        if isinstance(self.loop, _private.TellsSettings):
+            self.loop.settings_changes.remove(self._look_at_settings)
         _breakpoints.give_back()
 
     @property
@@ -191,6 +229,15 @@ class Bridge:
         # else a guest did, and its host gets the exception as it would any other
 
 
+def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a task on the loop can take its first step at once (Python 3.12).
+
+    Not in debug mode, as asyncio reports a slow step only if it was made in a turn.
+    """
+    is_plain = loop.get_task_factory() is None and not loop.get_debug()
+    return sys.version_info >= (3, 12) and is_plain
+
+
 by_loop: Final[dict[asyncio.AbstractEventLoop, Bridge]] = {}
 
 below: Final[ContextVar[Bridge | None]] = ContextVar("trio_bridge", default=None)
@@ -210,7 +257,7 @@ def nearest(nursery: TaskNursery | None, loop: asyncio.AbstractEventLoop) -> Tas
 def current_bridge() -> Bridge:
     """The bridge for a call out of the current Trio task."""
     bridge = below.get()
-    if bridge is None or not bridge.is_open or bridge.thread != threading.get_ident():
+    if bridge is None or bridge.open_in != threading.get_ident():
         raise no_bridge(bridge)
     return bridge
 

@@ -28,7 +28,11 @@ class Cancellable(Protocol):
     """Trio code that runs for an asyncio task."""
 
     task: asyncio.Task[Any]
-    cancel_scope: trio.CancelScope
+
+    @property
+    def cancel_scope(self) -> trio.CancelScope | None:
+        """Around it. Only a call that a host is to take has none yet."""
+        ...
 
 
 class CallNursery(ABC):
@@ -132,8 +136,8 @@ class CallNursery(ABC):
     def start_closing(self) -> None:
         """From now on asyncio's tasks clean up: their Trio calls are shielded from outside."""
         self.is_closing = True
-        for call in self._calls:
-            call.cancel_scope.shield = True
+        for work in self._calls:
+            _shield(work)
 
     def run(self, call: TrioCall) -> None:
         """Run a Trio call in a Trio task of its own. Called on the asyncio side."""
@@ -150,7 +154,7 @@ class CallNursery(ABC):
     def own(self, work: Cancellable) -> None:
         """While the surroundings are not cancelled, their scopes are around it."""
         if self.is_closing:
-            work.cancel_scope.shield = True
+            _shield(work)
         self._calls.add(work)
 
     def disown(self, work: Cancellable) -> None:
@@ -173,3 +177,8 @@ class CallNursery(ABC):
         call.interrupt(cancel_task=not call.task.cancelling())
         if isinstance(interruption, KeyboardInterrupt):
             self.exit(interruption)
+
+
+def _shield(work: Cancellable) -> None:
+    assert work.cancel_scope is not None
+    work.cancel_scope.shield = True

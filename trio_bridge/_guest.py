@@ -42,7 +42,7 @@ import trio
 from sniffio import thread_local as sniffio_thread_local
 
 from . import _private
-from ._asyncio_side import AsyncioSide
+from ._asyncio_side import HostSide
 from ._bridge import Bridge, below, by_loop
 from ._exits import bare_exit
 from ._guest_context import RunContext, TrioToCome
@@ -103,18 +103,21 @@ class TrioGuest:
 
     is_parked = False
     is_held = False
+    hides_work = False
 
     def hold(self) -> bool:
-        """Nothing to keep."""
+        """Nothing to do: the loop runs by itself."""
         return False
 
+    hold_for_code = hold
+
     def release(self, *, make_turns: bool) -> None:
-        """Nothing to do: the loop runs by itself."""
+        """The same."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)
-        self._budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
+        self.budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
         self._owner: Final = GuestNursery(loop, self.call_for_tick)
         self._context: Final = Context()
         self.ctrl_c: Final = CtrlC(loop, self.look_again)
@@ -160,7 +163,7 @@ class TrioGuest:
             self._make_ticks()
         return self._bridge
 
-    def _start_run(self) -> AsyncioSide:
+    def _start_run(self) -> HostSide:
         hooks = sys.get_asyncgen_hooks()
         library = vars(sniffio_thread_local).get("name")
         try:  # Ctrl-C is not in our hands before Trio has taken it
@@ -174,7 +177,7 @@ class TrioGuest:
                 host_uses_signal_set_wakeup_fd=True,  # its handlers run while the loop waits
                 clock=self._clock,
             )
-            return AsyncioSide(self.loop, hooks, library=library)
+            return HostSide(self.loop, hooks, library=library)
         finally:
             _private.set_running_loop(self.loop)
             sys.set_asyncgen_hooks(*hooks)
@@ -244,7 +247,7 @@ class TrioGuest:
 
     @runs_trio
     def _make_batch(self) -> None:
-        end = perf_counter() + self._budget
+        end = perf_counter() + self.budget
         for _ in range(_TICKS_PER_CALLBACK):
             tick = self._tick
             if tick is None:
@@ -329,7 +332,7 @@ class TrioGuest:
         """Make this Trio run the thread's."""
         if self._run_context.take():
             self._side.use_this_thread()
-            self._bridge.thread = get_ident()
+            self._bridge.move_here()
             self.ctrl_c.take_again()
 
     def has_run(self, runner: object) -> bool:

@@ -29,6 +29,10 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``trio.lowlevel.Task._cancel_status``,         the task tree shows the scopes that a task is in; and
 ``Nursery._cancel_status``, and of those       ``CancelScope.cancel_called`` may cancel the scope
 ``._parent``, ``._scope._cancel_called``
+``Task._cancel_points``, ``._cancel_status``,  a crossing is a cancel point: a coroutine is much for
+``._runner.ki_pending``                        that one question
+``cancel_shielded_checkpoint``'s message       a crossing is a schedule point, with one frame, not
+                                               three; got from the public function itself
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -58,6 +62,7 @@ import gc
 import math
 import sys
 import threading
+import types
 from asyncio import _get_running_loop, _set_running_loop
 from collections import deque
 from contextvars import Context
@@ -68,7 +73,7 @@ import outcome
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
     from types import CodeType, FrameType
 
     _AnyLoop = asyncio.SelectorEventLoop
@@ -95,9 +100,11 @@ __all__ = [
     "is_trios_sigint_handler",
     "is_unretrieved",
     "next_timer",
+    "passes_cancel_point",
     "ready_queue",
     "run_handle",
     "run_once",
+    "schedule_point",
     "scopes_of",
     "set_running_loop",
     "trio_root_here",
@@ -154,28 +161,33 @@ _COLD_ATTRIBUTES: Final = (
     "_old_agen_hooks",
     "_signal_handlers",
     "_unix_server_sockets",
-    "settings_change",
+    "settings_changes",
 )
 
 
 class TellsSettings(_AnyLoop):
     """Mixed into a loop's class: somebody may be told when its settings change."""
 
-    settings_change: Callable[[], None]
-    """Is called, if there, when the task factory or the debug mode may have changed."""
+    settings_changes: list[Callable[[], None]]
+    """Are called when the task factory or the debug mode may have changed."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.settings_changes = []
 
     def set_task_factory(self, factory: Any) -> None:
         """As the loop's."""
         super().set_task_factory(factory)
-        getattr(self, "settings_change", _nothing)()
+        self._tell()
 
     def set_debug(self, enabled: bool) -> None:
         """As the loop's."""
         super().set_debug(enabled)
-        getattr(self, "settings_change", _nothing)()
+        self._tell()
 
-
-def _nothing() -> None: ...
+    def _tell(self) -> None:
+        for change in getattr(self, "settings_changes", ()):  # not in the loop's own __init__
+            change()
 
 
 class RoomyLoop(TellsSettings, asyncio.SelectorEventLoop):
@@ -270,6 +282,58 @@ def is_system_clock(clock: trio.abc.Clock) -> bool:
 
         return not isinstance(clock, MockClock)
     return isinstance(clock, _system_clock)
+
+
+# ---- Trio's checkpoint, for a crossing, which is little more than one
+
+
+def _message_of(checkpoint: Coroutine[object, Any, None]) -> object:
+    message = checkpoint.send(None)
+    checkpoint.close()
+    return message
+
+
+_SCHEDULE: Final = _message_of(trio.lowlevel.cancel_shielded_checkpoint())  # noqa: ASYNC105
+
+
+@types.coroutine
+def schedule_point() -> Generator[object, Any, None]:
+    """``trio.lowlevel.cancel_shielded_checkpoint``, with one frame instead of three."""
+    yield _SCHEDULE
+
+
+def _passes_cancel_point(run_vars: dict[str, Any]) -> bool:
+    """Count a cancel point of the running Trio task, unless it is cancelled, or gets Ctrl-C.
+
+    What ``trio.lowlevel.checkpoint_if_cancelled`` looks at. If false, that is to be awaited.
+
+    Args:
+      run_vars: from :func:`trio_run_vars`.
+    """
+    task = run_vars.get("task")
+    if task is None or task._cancel_status.effectively_cancelled:
+        return False
+    if task._runner.ki_pending:
+        return False
+    task._cancel_points += 1
+    return True
+
+
+def _never(run_vars: dict[str, Any]) -> bool:
+    return False
+
+
+_KNOWS_CANCEL_POINTS: Final = all(
+    hasattr(getattr(getattr(trio._core, "_run", None), cls, None), name)
+    for cls, name in (
+        ("Task", "_cancel_points"),
+        ("Task", "_runner"),
+        ("Task", "_cancel_status"),
+        ("CancelStatus", "effectively_cancelled"),
+        ("Runner", "ki_pending"),
+    )
+)
+passes_cancel_point: Final = _passes_cancel_point if _KNOWS_CANCEL_POINTS else _never
 
 
 # ---- what the task tree reads. Where a name is missing the tree is poorer.

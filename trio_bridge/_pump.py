@@ -55,7 +55,8 @@ class Pump:
 
     def __init__(self, engine: Engine, side: AsyncioSide) -> None:
         self._engine: Final = engine
-        self._hides_work: Final = engine.hides_work
+        self.hides_work: Final = engine.hides_work
+        """Whether the engine may have work that nobody is told of."""
         self._loop: Final[Any] = engine.loop
         self._side: Final = side
         self._thread: Final = threading.get_ident()
@@ -68,12 +69,12 @@ class Pump:
         self._waiter: trio.lowlevel.Task | None = None
         self._alarm = trio.CancelScope()
         self._alarm_when = math.inf
-        self._budget = SECONDS_PER_BATCH
+        self.budget = SECONDS_PER_BATCH
         self._is_virtual = False
         clock = trio.lowlevel.current_clock()
         if not (_private.is_system_clock(clock) or isinstance(clock, LoopClock)):
             engine.use_clock(clock.current_time)
-            self._budget = math.inf
+            self.budget = math.inf
             self._is_virtual = True
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
         # never names: the interpreter's attribute caches depend on those.
@@ -106,7 +107,8 @@ class Pump:
 
         For the asyncio side: the caller has entered it.
         """
-        self._unpark()
+        if self.is_parked:
+            self._unpark()
         turn = self._engine.turn
         end = None
         for _ in range(TURNS_PER_BATCH):
@@ -118,17 +120,24 @@ class Pump:
             if due != NOW and self._park(due):
                 return True
             if end is None:
-                end = perf_counter() + self._budget
+                end = perf_counter() + self.budget
             elif perf_counter() > end:
                 break
         return False
 
     def hold(self) -> bool:
-        """Don't wake the pump for work, if that is true: the caller will :meth:`release` it."""
-        self.is_held = self.is_parked
-        if self._hides_work and self.is_parked:
-            self._unpark()  # as nobody will know better
-        return self.is_held
+        """The caller is about to make work for the loop, and calls :meth:`release` then if true."""
+        self.is_held = is_parked = self.is_parked
+        if is_parked:
+            self._unpark()
+        return is_parked
+
+    def hold_for_code(self) -> bool:
+        """The same for code that may make work: ``call_soon`` will say so, unless it is hidden."""
+        self.is_held = is_parked = self.is_parked
+        if is_parked and self.hides_work:
+            self._unpark()
+        return is_parked
 
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or let the pump do it.

@@ -25,6 +25,7 @@ from ._bridge import Bridge, below
 from ._crossing import crossing_to_asyncio
 from ._crossing.errors import explain, note_scope, place_of_caller, trim
 from ._engines import make_engine
+from ._generator_hooks import hooks_here
 from ._pump import Pump
 from ._task_nursery import LoopNursery
 from ._tracking import Tracking, check_on_error
@@ -184,7 +185,8 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._tree_signal.check_thread()
         self._engine = engine = make_engine(self._engine_name)
         loop = engine.loop
-        side = AsyncioSide(loop, _private.asyncgen_hooks(loop))
+        self._hooks = hooks_here()
+        side = AsyncioSide(loop, self._hooks.pair)
         self._pump = Pump(engine, side)
         self._owner = LoopNursery(loop)
         self._bridge = bridge = Bridge(
@@ -200,6 +202,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         self._outer = below.get()
+        self._hooks.add(loop, _private.asyncgen_hooks(loop))
         engine.start()
         bridge.open()
         below.set(bridge)
@@ -269,10 +272,11 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
 
     def _close(self) -> None:
         loop = self._bridge.loop
-        self._bridge.is_open = False
+        self._bridge.open_in = None
         self._engine.end()
         with self._bridge.side:  # transports are closed, and their clean-up is asyncio code
             loop.close()
+        self._hooks.remove(loop)
         self._tracking.close()
         self._bridge.close()
 

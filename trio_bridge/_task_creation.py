@@ -46,14 +46,14 @@ class TaskCreation:
         self._create_ordinary: Final = None if root is None else _creation(loop, root, self)
         self._nurseries = 0
         if isinstance(loop, _private.TellsSettings):
-            loop.settings_change = self._choose
+            loop.settings_changes.append(self._choose)
         self._choose()
 
     def close(self) -> None:
         """Give the loop its own method back."""
         del self._loop.create_task
         if isinstance(self._loop, _private.TellsSettings):
-            del self._loop.settings_change
+            self._loop.settings_changes.remove(self._choose)
 
     def count_nurseries(self, change: int) -> int:
         """How many nurseries of the user's are open, after one is opened (1) or closed (-1)."""

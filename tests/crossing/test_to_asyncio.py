@@ -193,6 +193,37 @@ async def test_4_1_4_a_function_that_does_not_suspend_costs_no_turn(monkeypatch)
     assert turns > 0
 
 
+@needs_eager_start
+@pytest.mark.parametrize("setting", ["debug mode", "a task factory"])
+async def test_4_1_4_but_where_the_loop_has_its_own_way_from_then_on(setting):
+    loop = trio_bridge.current_loop()
+    made = []
+
+    def factory(loop, coro, **options):
+        made.append(coro)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    @trio2aio
+    async def begins_after(ran):
+        return list(ran)
+
+    async def is_in_a_turn():
+        ran = []
+        trio2aio(loop.call_soon)(ran.append, "an earlier callback")
+        return await begins_after(ran) == ["an earlier callback"]
+
+    assert not await is_in_a_turn()
+    if setting == "debug mode":
+        loop.set_debug(True)
+    else:
+        loop.set_task_factory(factory)
+    assert await is_in_a_turn()
+    assert len(made) == (setting == "a task factory")
+    loop.set_debug(False)
+    loop.set_task_factory(None)
+    assert not await is_in_a_turn()
+
+
 # ---- 4.1.5
 
 

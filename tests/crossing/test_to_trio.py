@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import functools
+import itertools
+import math
+import signal
 
 import pytest
 import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import aio2trio, trio2aio
+from trio_bridge import _private, aio2trio, trio2aio
+from trio_bridge._crossing import host
 
 
 @aio2trio
@@ -252,3 +258,123 @@ async def nested(which, inner):
         assert await trio2aio(which)() is third
     assert await trio2aio(which)() is inner
     return "fine"
+
+
+# ---- a row of calls: what they have in common
+
+
+async def test_calls_in_a_row_share_a_scope_until_asyncio_cancels_one(autojump_clock):
+    scopes = []
+
+    @aio2trio
+    async def note_scope():
+        # What the bridge has around a call is nobody's business; a child's nursery hangs in it.
+        scopes.append(_private.scopes_of(trio.lowlevel.current_task())[-1][0])
+
+    @trio2aio
+    async def guest():
+        await note_scope()
+        await note_scope()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await aio2trio(trio.sleep)(10)
+        await asyncio.sleep(0)
+        await note_scope()
+        await note_scope()
+
+    await guest()
+    first, second, third, fourth = scopes
+    assert first is second
+    assert third is fourth
+    assert second is not third
+
+
+async def test_a_scope_that_asyncio_has_opened_is_around_the_calls_in_it_only(autojump_clock):
+    @trio2aio
+    async def guest():
+        deadlines = [await deadline()]
+        async with aio2trio(trio.CancelScope(deadline=trio.current_time() + 5)):
+            deadlines += [await deadline(), await deadline()]
+        return [*deadlines, await deadline()]
+
+    now = trio.current_time()
+    assert await guest() == [math.inf, now + 5, now + 5, math.inf]
+
+
+async def test_calls_that_are_no_checkpoints_let_others_run(autojump_clock):
+    """On a virtual clock, where no time passes: after a number of calls."""
+    calls = 0
+    seen = []
+
+    @aio2trio
+    async def no_checkpoint():
+        nonlocal calls
+        calls += 1
+
+    async def other():
+        while calls < 1000:
+            seen.append(calls)
+            await trio.lowlevel.checkpoint()
+
+    @trio2aio
+    async def guest():
+        for _ in range(1000):
+            await no_checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        await guest()
+    gaps = [later - earlier for earlier, later in itertools.pairwise([*seen, 1000])]
+    assert max(gaps) <= 3 * host.CALLS_PER_BATCH
+
+
+async def test_a_call_sees_what_the_guest_has_set_and_reset():
+    var = contextvars.ContextVar("var", default="none")
+
+    @aio2trio
+    async def look_and_set(value):
+        seen = var.get()
+        if value:
+            var.set(value)
+        return seen
+
+    @trio2aio
+    async def guest():
+        seen = [await look_and_set(None)]
+        token = var.set("guest's")
+        seen += [await look_and_set(None), await look_and_set(None)]
+        var.reset(token)
+        seen.append(await look_and_set("call's"))
+        seen += [var.get(), await look_and_set(None)]
+        return seen
+
+    assert await guest() == ["none", "guest's", "guest's", "none", "call's", "call's"]
+    assert var.get() == "call's"
+
+
+def test_the_end_may_come_in_a_turn_that_the_host_makes_in_its_own_context():
+    """The host waited first, and was woken by Ctrl-C, not by a call; then comes a call."""
+    ended = []
+
+    @trio.lowlevel.enable_ki_protection
+    async def press_ctrl_c():
+        await trio.testing.wait_all_tasks_blocked()
+        signal.raise_signal(signal.SIGINT)
+
+    @trio2aio
+    async def guest():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await trio_task()
+            ended.append(True)
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(press_ctrl_c)
+            with pytest.raises(KeyboardInterrupt):
+                await guest()
+
+    for _ in range(20):  # whether the host or the pump runs first is up to Trio
+        trio_bridge.run(main)
+    assert len(ended) == 20

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._bridge import current_bridge, no_bridge
+from .._private import passes_cancel_point, schedule_point
+from .cancellation import pending_interruption
 from .context import carry_back
 from .errors import raise_as_it_is
 from .host import Host
@@ -139,7 +141,8 @@ class AsyncioOwner:
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
         self._check()
-        await trio.lowlevel.checkpoint_if_cancelled()
+        if not passes_cancel_point(self.bridge.side.trio_vars):
+            await trio.lowlevel.checkpoint_if_cancelled()
         return await self._take(Step(fn, args))
 
     async def advance(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -149,10 +152,8 @@ class AsyncioOwner:
         """
         self._check()
         interruption: BaseException | None = None
-        try:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        except (trio.Cancelled, KeyboardInterrupt) as exc:
-            interruption = exc
+        if not passes_cancel_point(self.bridge.side.trio_vars):
+            interruption = await pending_interruption()
         is_thrown = interruption is not None
         taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
         del fn, args, interruption  # an error leads here: no cycles
@@ -180,7 +181,7 @@ class AsyncioOwner:
         return await taking
 
     def _check(self) -> None:
-        if not self.bridge.is_open or self.bridge.thread != get_ident():
+        if self.bridge.open_in != get_ident():
             raise no_bridge(self.bridge)
 
     @trio.lowlevel.enable_ki_protection
@@ -193,15 +194,13 @@ class AsyncioOwner:
             if self._task is None:
                 self._context = copy_context()
                 self.bridge.owners.add(self)
-                self._task, host = start_guest(
-                    self.bridge, self._context, self._run, (step,), {}, end=step
-                )
+                self._task, host = start_guest(self.bridge, self._context, self._run(step), step)
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
             else:
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await schedule_point()
             else:
                 await host.attend()
             assert self._context is not None

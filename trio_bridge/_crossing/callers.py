@@ -22,7 +22,7 @@ from .asyncio_owner import AsyncioOwner
 from .errors import is_ours
 from .host import Host
 from .stack import awaits, frames_down_to
-from .to_asyncio import start_guest
+from .to_asyncio import crossing_to_asyncio, start_guest
 from .to_trio import TrioCall
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
     from .._bridge import Bridge
 
-_STARTS_A_STEP: Final = (start_guest.__code__, AsyncioOwner.resume.__code__)
+# Trio gives each crossing a copy of one code object; the copies are equal.
+_STARTS_A_STEP: Final = (
+    *(crossing_to_asyncio(asyncio.sleep).__code__, start_guest.__code__),
+    AsyncioOwner.resume.__code__,
+)
 _ATTENDS: Final = Host.attend.__code__
 _RUNS_A_CALL: Final = TrioCall.run.__code__
 

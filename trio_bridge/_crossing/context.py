@@ -22,3 +22,19 @@ def carry_back(context: Context) -> None:
     for var, value in context.items():
         if var.get(_MISSING) is not value:
             var.set(value)
+
+
+def holds_the_same(one: Context, other: Context) -> bool:
+    """Whether the two have the same variables, and of each the very same value.
+
+    Not ``==``, which asks values of the user's whether they are equal.
+    """
+    if one is other:
+        return True
+    if len(one) != len(other):
+        return False
+    # Not "all(...)", whose generator costs as much as the rest.
+    for var, value in one.items():  # noqa: SIM110
+        if other.get(var, _MISSING) is not value:
+            return False
+    return True

@@ -8,22 +8,28 @@ takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which th
 from __future__ import annotations
 
 import asyncio
-import math
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from contextvars import Context
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 import trio
 from trio.lowlevel import Abort
 
-from .._private import get_running_loop
+from .._private import get_running_loop, passes_cancel_point, schedule_point
+from .call_scope import CallScope
 from .cancellation import CancelReminder, convert_group, pending_interruption
+from .context import carry_back, holds_the_same
 from .errors import raise_as_it_is, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Context
 
     from .._bridge import Bridge
     from .to_trio import TrioCall
+
+
+# As for turns (_pump): the count is for a virtual clock, on which no time passes.
+CALLS_PER_BATCH: Final = 100
 
 
 class End(Protocol):
@@ -42,6 +48,8 @@ class Host:
     __slots__ = (
         "_bridge",
         "_call",
+        "_call_scope",
+        "_calls_left",
         "_context",
         "_delivering",
         "_end",
@@ -51,6 +59,7 @@ class Host:
         "_interruption",
         "_is_waiting",
         "_is_watching",
+        "_pass_at",
         "_registry",
         "_reminder",
         "forgotten",
@@ -73,6 +82,9 @@ class Host:
         self.task = task
         self._home = self._context = task.context
         self._call = call
+        self._call_scope = CallScope()
+        self._calls_left = 0
+        self._pass_at = 0.0
         self._is_waiting = False
         self._has_cancelled = False
         self._delivering = False
@@ -104,21 +116,24 @@ class Host:
                 self._reminder = None
 
     async def _serve(self) -> None:
-        end, guest = self._end, self._guest
+        end, guest, side = self._end, self._guest, self._bridge.side
         try:
             if end.done() and self._call is None:  # in the turns that this task has just made
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await schedule_point()
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)
-                    await self._look_for_interruption()
+                    if not (self.is_free or passes_cancel_point(side.trio_vars)):
+                        await self._look_for_interruption()
                 elif not end.done():
                     await self._wait()
                 else:
                     break
+            self._call_scope.close()
             if guest.done() and guest in self._bridge.open_managers:
                 await self._leave_forgotten_managers(guest)
         finally:
+            self._call_scope.close()
             del self._registry[guest], guest, end  # from here on it takes no calls
 
     async def _look_for_interruption(self) -> None:
@@ -138,6 +153,7 @@ class Host:
         self._is_waiting = True
         if self._interruption is None:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+            self._others_have_run()
             return
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
@@ -149,12 +165,27 @@ class Host:
         """Continue in another context, which takes a new step of the Trio task."""
         if self._context is not context:
             self._context = self.task.context = context
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            await schedule_point()
+
+    def _others_have_run(self) -> None:
+        """Other Trio tasks have, and need not before each of the guest's calls.
+
+        A call needs no pass of Trio's scheduler where the host makes the turns of the loop, and
+        its function, if it is a proper one of Trio's, is a checkpoint itself. For those that are
+        not there is the budget that turns have, too.
+        """
+        self._calls_left = CALLS_PER_BATCH
+        self._pass_at = perf_counter() + self._bridge.pump.budget
 
     @property
     def call(self) -> TrioCall | None:
         """The Trio call of the guest's that it runs, or is about to."""
         return self._call
+
+    @property
+    def call_scope(self) -> trio.CancelScope | None:
+        """The scope for Trio calls that it has open."""
+        return self._call_scope.scope
 
     @property
     def is_free(self) -> bool:
@@ -195,7 +226,8 @@ class Host:
         # Not before there is need: the callback of a task costs a turn of the loop.
         if not self._is_watching:
             self._is_watching = True
-            self._end.add_done_callback(self._has_ended, context=self._home)
+            # In a context of its own: the end may come in a turn that this task makes, in its own.
+            self._end.add_done_callback(self._has_ended, context=Context())
 
     def _has_ended(self, end: End) -> None:
         self._resume(self._home)
@@ -211,19 +243,35 @@ class Host:
             self._bridge.reschedule(self.task)
 
     async def _run_call(self, call: TrioCall) -> None:
-        await self._go_to(call.context)
+        if call.cancel_scope is None:
+            if not holds_the_same(call.context, self._context):
+                await self._go_to(call.context)
+            elif self._calls_left and perf_counter() < self._pass_at:
+                self._calls_left -= 1
+            else:
+                await schedule_point()
+                self._others_have_run()
+            call.open_scope(self._call_scope)
+        else:  # a manager's
+            self._call_scope.close()
+            await self._go_to(call.context)
         await call.run()
         self._call = None
+        if call.was_cancelled:
+            self._call_scope.close()
         # It may have been shielded from a cancellation. The guest is to see that at its next wait,
         # not after all that it does in turns which are made here: then we wait first.
-        is_cancelled = _is_cancelled()
-        pump = self._bridge.pump
-        with self._bridge.side:
+        pump, side = self._bridge.pump, self._bridge.side
+        waits_first = not passes_cancel_point(side.trio_vars)
+        side.enter()
+        try:
             is_held = pump.hold()
             self._hand_back(call)
             del call  # an error of the call leads to this frame: no cycles
             if is_held:
-                pump.release(make_turns=not is_cancelled)
+                pump.release(make_turns=not waits_first)
+        finally:
+            side.leave()
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
@@ -339,6 +387,23 @@ class Host:
 
     # ---- the outcome
 
+    async def outcome(self, context: Context) -> Any:
+        """Wait until the end has come. A checkpoint, always.
+
+        Args:
+          context: the guest's; what it has set there is set in the host's.
+
+        Returns:
+          The end's value; or it raises its error, as the Trio side should see it.
+        """
+        try:
+            await self.attend()
+            if len(context) > 1:  # one is the bridge's own
+                carry_back(context)
+            return self.result()
+        finally:
+            del self, context  # an error leads to this frame: no cycles
+
     def let_go(self) -> None:
         """Nobody asks for the outcome. What may still lead here is not to keep the guest alive."""
         self._interruption = None
@@ -368,11 +433,6 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
-
-
-def _is_cancelled() -> bool:
-    """Whether a scope around the current Trio task is cancelled."""
-    return trio.current_effective_deadline() == -math.inf
 
 
 def _why(interruption: BaseException | None) -> str:

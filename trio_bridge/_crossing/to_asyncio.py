@@ -14,7 +14,6 @@ What the host does meanwhile is in :mod:`.host`.
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextvars import copy_context
 from threading import get_ident
 from types import CoroutineType
@@ -22,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import trio
 
-from .._bridge import below, current_bridge, no_bridge
-from .._private import get_running_loop
+from .._bridge import below, can_start_eagerly, current_bridge, no_bridge
+from .._private import get_running_loop, passes_cancel_point, schedule_point
 from .context import carry_back
 from .errors import readable, result_of
 from .host import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context
 
     from .._bridge import Bridge
@@ -38,44 +37,66 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_CAN_START_EAGERLY: Final = sys.version_info >= (3, 12)
+_Task: Final[Any] = asyncio.Task  # which has an argument that type checkers know from 3.12 on
 
 
-def crossing_to_asyncio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def crossing_to_asyncio(  # noqa: C901 -- see below
+    fn: Callable[P, Awaitable[T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
     """What Trio code calls for ``fn``. In asyncio code it is the original.
 
     One function, not a chain of small ones, as each of them would cost some per cent of a short
     crossing. What ends at once stays in it; what waits goes on in :class:`Host`.
     """
+    function: Any = fn
 
     @trio.lowlevel.enable_ki_protection
-    async def crossing(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def crossing(*args: P.args, **kwargs: P.kwargs) -> T:  # noqa: C901
         if get_running_loop() is not None:
             return await fn(*args, **kwargs)
         bridge = below.get()
-        if bridge is None or not bridge.is_open or bridge.thread != get_ident():
+        if bridge is None or bridge.open_in != get_ident():
             raise no_bridge(bridge)
-        await trio.lowlevel.checkpoint_if_cancelled()
+        side, pump = bridge.side, bridge.pump
+        if not passes_cancel_point(side.trio_vars):
+            await trio.lowlevel.checkpoint_if_cancelled()
+        guest: Any = None
+        host = coro = None
         try:
             context = copy_context()
-            guest, host = start_guest(bridge, context, fn, args, kwargs)
             try:
-                if host is None:
-                    await trio.lowlevel.cancel_shielded_checkpoint()
-                    if guest.cancelled():  # perhaps as Trio has cancelled what it waited for
-                        await trio.lowlevel.checkpoint_if_cancelled()
-                else:
-                    await host.attend()
+                side.enter()  # as in start_guest(), here in line
+                pump.hold_for_code()
+                try:
+                    coro = function(*args, **kwargs) if kwargs else function(*args)
+                    if bridge.starts_eagerly and type(coro) is CoroutineType:
+                        bridge.starting = coro
+                        guest = _Task(coro, loop=bridge.loop, context=context, eager_start=True)
+                    else:
+                        guest = new_guest(bridge, coro, context)
+                    if not guest.done():
+                        host = make_host(bridge, guest, guest)
+                finally:
+                    bridge.starting = None
+                    if pump.is_parked:
+                        pump.is_held = False  # the short way: no work for the loop
+                    elif pump.is_held:
+                        pump.release(make_turns=pump.hides_work)
+                    side.leave()
+                if host is not None:
+                    return await host.outcome(context)  # type: ignore[no-any-return]
+                await schedule_point()
+                is_cancelled = guest.cancelled()
+                if is_cancelled:  # perhaps as Trio has cancelled what it waited for
+                    await trio.lowlevel.checkpoint_if_cancelled()
                 if len(context) > 1:  # one is the bridge's own
                     carry_back(context)
-                value: T
-                if host is not None:
-                    value = host.result()
-                else:
-                    value = guest.result() if sys.exception() is None else result_of(guest)
+                if is_cancelled or guest.exception() is not None:
+                    return result_of(guest)  # type: ignore[no-any-return]
+                value: T = guest.result()
                 return value
             finally:
-                del guest, host  # an error leads to this frame, and they to the error: no cycles
+                del coro, guest, host  # an error leads to this frame: no cycles
         except BaseException as exc:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
@@ -88,62 +109,64 @@ def call_plain(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     return current_bridge().call_asyncio(fn, *args, **kwargs)
 
 
-# ---- phase 1: the guest starts
+# ---- the guest starts
 
 
 def start_guest(
-    bridge: Bridge,
-    context: Context,
-    fn: Callable[..., Awaitable[Any]],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    end: End | None = None,
+    bridge: Bridge, context: Context, coro: Coroutine[Any, Any, Any], end: End
 ) -> tuple[asyncio.Task[Any], Host | None]:
-    """The guest, and its host unless the end (``end``, or the guest's) has come at once.
+    """The guest, and its host unless ``end`` has come at once.
 
     The host takes part in the guest's first step and in the turns that follow, but is made only
     then, if there is need: what the guest calls meanwhile is kept for it.
     """
-    loop = bridge.loop
-    pump = bridge.pump
+    side, pump = bridge.side, bridge.pump
     guest: Any = None
     host = None
-    bridge.side.enter()
-    is_held = pump.hold()
+    side.enter()
+    pump.hold_for_code()
     try:
-        coro: Any = fn(*args, **kwargs)
-        if type(coro) is not CoroutineType and not asyncio.iscoroutine(coro):
-            coro = _await(coro)
-        bridge.starting = coro
-        if _CAN_START_EAGERLY and loop.get_task_factory() is None and not loop.get_debug():
-            guest = asyncio.Task(  # type: ignore[call-arg, unused-ignore]
-                coro,
-                loop=loop,
-                context=context,
-                eager_start=True,  # pyright: ignore[reportCallIssue] -- Python 3.12
-            )
-        else:
-            # Not the loop's own attribute: a guest has its host, and needs no other owner.
-            guest = type(loop).create_task(loop, coro, context=context)
-        ending: End = guest if end is None else end
-        if is_held and not pump.is_parked and not ending.done():
-            bridge.started = guest
-            is_held = False
-            pump.release(make_turns=True)
-        if not ending.done():
-            task = bridge.side.trio_task()
-            host = Host(bridge, task, guest, ending, bridge.hosts, bridge.first_call)
+        guest = new_guest(bridge, coro, context)
+        if not end.done():
+            host = make_host(bridge, guest, end)
         return guest, host
     finally:
-        bridge.starting = bridge.started = bridge.first_call = None
-        if is_held:
-            if pump.is_parked:
-                pump.is_held = False  # the short way: no work for the loop
-            else:
-                pump.release(make_turns=False)
-        bridge.side.leave()
+        bridge.starting = None
+        if pump.is_held:
+            pump.release(make_turns=pump.hides_work)
+        side.leave()
         # An error of the first step leads to this frame: no cycles.
-        coro = guest = host = end = ending = None  # type: ignore[assignment]
+        coro = guest = host = end = None  # type: ignore[assignment]
+
+
+def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> Any:
+    """Make the task. It takes its first step in here, if it can."""
+    coro: Any = awaitable if asyncio.iscoroutine(awaitable) else _await(awaitable)
+    loop = bridge.loop
+    bridge.starting = coro
+    try:
+        if can_start_eagerly(loop):
+            return _Task(coro, loop=loop, context=context, eager_start=True)
+        # Not the loop's own attribute: a guest has its host, and needs no other owner.
+        return type(loop).create_task(loop, coro, context=context)
+    finally:
+        del awaitable, coro  # as in start_guest()
+
+
+def make_host(bridge: Bridge, guest: asyncio.Task[Any], end: End) -> Host | None:
+    """The host of a guest that goes on, unless ``end`` comes in the turns that are made here."""
+    pump = bridge.pump
+    try:
+        if pump.is_held and not pump.is_parked:
+            bridge.started = guest
+            pump.release(make_turns=True)
+        if end.done():
+            return None
+        task = bridge.side.trio_task()
+        return Host(bridge, task, guest, end, bridge.hosts, bridge.first_call)
+    finally:
+        bridge.started = bridge.first_call = None
+        del guest, end  # as in start_guest()
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from .._bridge import Bridge
+    from .call_scope import CallScope
     from .host import Host
 
 P = ParamSpec("P")
@@ -64,12 +65,16 @@ async def _call(
     bridge, task = caller(loop)
     call = TrioCall(bridge, task, fn, args, kwargs)
     hand_over(bridge, call)
-    return await outcome(call)
+    try:  # as outcome() does: another coroutine costs some per cent of a short call
+        return await call
+    finally:
+        delivered(call, task)
+        del task  # an error leads to this frame: no cycles
 
 
 def caller(loop: asyncio.AbstractEventLoop) -> tuple[Bridge, asyncio.Task[Any]]:
     """The bridge and the task of the asyncio code that calls."""
-    task = asyncio.current_task()
+    task = asyncio.current_task(loop)
     if task is None:
         raise RuntimeError(
             "aio2trio() was called outside of an asyncio task. Write "
@@ -90,16 +95,22 @@ async def outcome(call: TrioCall) -> Any:
     try:
         return await call
     finally:
-        carry_back(call.context)
-        call.cancel_late(task)
-        host, call.host = call.host, None
+        delivered(call, task)
+        del task  # an error leads to this frame: no cycles
+
+
+@uninterrupted
+def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
+    """The task that made the call has its outcome."""
+    carry_back(call.context)
+    call.cancel_late(task)
+    host, call.host = call.host, None
+    if host is not None:
+        host.delivered()
+    elif call.was_cancelled and not call.cancelled():
+        host = call.bridge.host_of(task)
         if host is not None:
-            host.delivered()
-        elif call.was_cancelled and not call.cancelled():
-            host = call.bridge.host_of(task)
-            if host is not None:
-                host.cancel_again()
-        del task, host  # an error leads to this frame: no cycles
+            host.cancel_again()
 
 
 @trio.lowlevel.enable_ki_protection
@@ -144,11 +155,30 @@ def hand_over(bridge: Bridge, call: TrioCall) -> None:
     elif is_starting(bridge, call.task):
         bridge.first_call = call
     else:
+        call.cancel_scope = call.cancel_scope or trio.CancelScope()
         bridge.owner.run(call)
 
 
 class TrioCall(asyncio.Future[Any]):
     """One Trio call of an asyncio task; the task awaits it."""
+
+    # What most calls leave as it is.
+    leaves_manager = False
+    was_cancelled = False
+    """Whether asyncio has cancelled it while it ran."""
+    host: Host | None = None
+    cancel_scope: trio.CancelScope | None = None
+    """The scope around it. None: its host, which has one for it, has not come to it yet."""
+    scopes: CallScope | None = None
+    """The host's, of which :attr:`cancel_scope` is one."""
+    has_outcome = True
+    """Whether the function itself gave a value or an error: false if it was interrupted."""
+    _cancel_message: str | None = None
+    _value: Any = None
+    _error: BaseException | None = None
+    _interruption: BaseException | None = None
+    _has_ended = False
+    _is_cancelled_late = False
 
     def __init__(
         self,
@@ -162,24 +192,13 @@ class TrioCall(asyncio.Future[Any]):
     ) -> None:
         super().__init__(loop=bridge.loop)
         self.task = task
-        self.leaves_manager = False
-        self.was_cancelled = False
-        """Whether asyncio has cancelled it while it ran."""
-        self.host: Host | None = None
         self.context: Context = copy_context()
-        self.cancel_scope = cancel_scope or trio.CancelScope()
         self.bridge: Final = bridge
         self._fn: Final = fn
         self._args: Final = args
         self._kwargs: Final = kwargs
-        self._cancel_message: str | None = None
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._interruption: BaseException | None = None
-        self.has_outcome = True
-        """Whether the function itself gave a value or an error: false if it was interrupted."""
-        self._has_ended = False
-        self._is_cancelled_late = False
+        if cancel_scope is not None:
+            self.cancel_scope = cancel_scope
 
     @property
     def function(self) -> Callable[..., Awaitable[Any]]:
@@ -203,11 +222,20 @@ class TrioCall(asyncio.Future[Any]):
             return super().cancel(msg)
         self._cancel_message = msg
         self.was_cancelled = True
-        if get_running_loop() is self.bridge.loop:
+        if self.cancel_scope is None:
+            pass  # open_scope() looks
+        elif get_running_loop() is self.bridge.loop:
             self.cancel_scope.cancel()
         else:  # a signal handler, perhaps in the middle of Trio's scheduler
             self.bridge.loop.call_soon_threadsafe(self.cancel_scope.cancel)
         return True
+
+    def open_scope(self, scopes: CallScope) -> None:
+        """Its host is about to run it, in its scope for calls."""
+        self.scopes = scopes
+        self.cancel_scope = scopes.open()
+        if self.was_cancelled:
+            self.cancel_scope.cancel()
 
     def refuse(self) -> None:
         """It won't be run: the caller is about to be cancelled."""
@@ -239,19 +267,17 @@ class TrioCall(asyncio.Future[Any]):
         self._has_ended = True
         del self  # an error leads to this frame, and the call to the error: no cycles
 
+    @trio.lowlevel.disable_ki_protection
     async def run_in_scope(self) -> Any:
-        """The call itself, inside :attr:`cancel_scope`. Some calls leave that open, or close it."""
-        scope, function = self.cancel_scope, self.call_function()
+        """The call itself, inside :attr:`cancel_scope`. Some calls leave that open, or close it.
+
+        Ctrl-C can interrupt the user's code at any line, as everywhere in Trio.
+        """
+        scope: Any = self.scopes or self.cancel_scope
+        fn, args, kwargs = self._fn, self._args, self._kwargs
         del self  # the frames of an error lead here by their callers, and so to it: no cycles
         with scope:
-            return await function
-
-    @trio.lowlevel.disable_ki_protection
-    async def call_function(self) -> Any:
-        """Run the user's code. Ctrl-C can interrupt it at any line, as everywhere in Trio."""
-        fn, args, kwargs = self._fn, self._args, self._kwargs
-        del self  # as above
-        return await fn(*args, **kwargs)
+            return await fn(*args, **kwargs)
 
     def take_interruption(self) -> BaseException | None:
         """What came from around the call, once: a ``trio.Cancelled`` or ``KeyboardInterrupt``."""
@@ -277,11 +303,13 @@ class TrioCall(asyncio.Future[Any]):
 
     def settle(self) -> None:
         """Give the caller the outcome."""
-        is_guest = self.task in self.bridge.hosts
+        task = self.task
         self._forget_task()
         if self._error is not None:
+            is_guest = task in self.bridge.hosts
+            del task
             self.set_exception(self._error if is_guest else bare_exit(self._error))
-        elif self.cancel_scope.cancelled_caught:
+        elif self.cancel_scope is not None and self.cancel_scope.cancelled_caught:
             super().cancel(self._cancel_message)
         else:
             self.set_result(self._value)

@@ -149,7 +149,7 @@ class TrioOwner:
 
     async def _run(self, step: _Step) -> None:
         bridge = self.bridge
-        if step.cancel_scope.cancel_called:
+        if step.was_cancelled:
             self._scope.cancel()  # asyncio was faster than Trio's scheduler
         step.cancel_scope = self._scope
         self._scope.deadline = step.deadline
@@ -159,7 +159,7 @@ class TrioOwner:
             step.nursery.disown(step)
         pump = bridge.pump
         with bridge.side:
-            is_held = pump.hold()
+            is_held = pump.hold_for_code()
             interruption = step.take_interruption()
             if isinstance(interruption, KeyboardInterrupt):
                 bridge.nursery.exit(interruption)
@@ -183,7 +183,7 @@ class _Step(TrioCall):
         fn: Callable[..., Awaitable[Any]],
         args: Sequence[Any],
     ) -> None:
-        super().__init__(bridge, task, fn, args, {})
+        super().__init__(bridge, task, fn, args, {}, cancel_scope=trio.CancelScope())
         self.nursery: CallNursery | None = None
         """The nursery that owns the step's caller, if no Trio task hosts that."""
         self._incoming: Final = self.context
@@ -196,6 +196,12 @@ class _Step(TrioCall):
 
     async def run_in_scope(self) -> Any:
         carry_back(self._incoming)
-        function = self.call_function()
+        function = self._call_function()
         del self  # an error leads here: no cycles
         return await function
+
+    @trio.lowlevel.disable_ki_protection
+    async def _call_function(self) -> Any:
+        fn, args = self._fn, self._args
+        del self  # as above
+        return await fn(*args)

@@ -63,7 +63,7 @@ class AsyncioObjects:
     def can_call(self) -> bool:
         """Whether :meth:`call` has a loop to be had."""
         bridge = below.get()
-        return bridge is not None and bridge.is_open and bridge.thread == get_ident()
+        return bridge is not None and bridge.open_in == get_ident()
 
     def enter_plainly(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Call ``__enter__``."""

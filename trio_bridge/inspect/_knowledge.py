@@ -89,8 +89,7 @@ class Knowledge:
             self.guests.setdefault(host.task, []).append((guest, host.call))
         if host.call is not None:
             self._add_call(host.call)
-        if host.shield is not None:
-            self.own.add(id(host.shield))
+        self.own.update(id(scope) for scope in (host.shield, host.call_scope) if scope is not None)
 
     def _add_starting(self, bridge: Bridge, tasks: Collection[asyncio.Task[Any]]) -> None:
         """A guest in its first step, which has no host yet."""
@@ -109,4 +108,5 @@ class Knowledge:
             self.block_scopes[id(nursery.body_scope)] = bridge
 
     def _add_call(self, call: TrioCall) -> None:
-        self.calls[id(call.cancel_scope)] = call
+        if call.cancel_scope is not None:  # else it isn't run yet
+            self.calls[id(call.cancel_scope)] = call
