@@ -47,7 +47,7 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     _is_turned = False
     stop_iterations: Callable[[], None]
-    time = staticmethod(monotonic)
+    time = staticmethod(monotonic)  # pyright: ignore[reportAssignmentType]
     """libuv's clock, with the fractions of a millisecond that it leaves out."""
 
     def __init__(self) -> None:
