@@ -140,7 +140,19 @@ async def test_a_descriptor_that_the_last_callback_of_a_turn_watches(pair):
     await settle()
 
 
+@pytest.mark.bridge(on_error="log")
 async def test_an_idle_loop_is_not_turned(monkeypatch):
+    def fail():
+        raise ValueError("logged")
+
+    @trio2aio
+    async def busy():
+        for _ in range(20):
+            current_loop().call_soon(fail)
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    await busy()
     await settle()
     turns = []
     run_once = _private.UvloopDoor.run_once
