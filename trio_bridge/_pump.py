@@ -110,7 +110,7 @@ class Pump:
         if self.is_parked:
             self._unpark()
         turn = self._engine.turn
-        end = None
+        end = perf_counter() + self.budget
         for _ in range(TURNS_PER_BATCH):
             try:
                 due = turn()
@@ -119,9 +119,7 @@ class Pump:
                 continue
             if due != NOW and self._park(due):
                 return True
-            if end is None:
-                end = perf_counter() + self.budget
-            elif perf_counter() > end:
+            if perf_counter() > end:
                 break
         return False
 

@@ -49,14 +49,20 @@ class SelectorEngine(StdlibEngine):
     def __init__(self) -> None:
         self._selector = _PollingSelector()
         super().__init__(self._selector)
+        self._had_events = False  # since the loop was parked
 
     def turn(self) -> float:
         had_callbacks = bool(self._ready)
         self._run_once()
-        # What was done may have made a descriptor ready, where both ends of a connection are in
-        # this loop: another poll (a microsecond) is cheaper than to be parked and woken (ten).
-        if had_callbacks or self._ready or self._selector.found_events:
+        if self._selector.found_events:
+            self._had_events = True
             return NOW
+        # What callbacks do after an event may make a descriptor ready, where both ends of a
+        # connection are in this loop: another poll (a microsecond) is cheaper than to be parked and
+        # woken (ten).
+        if self._ready or (had_callbacks and self._had_events):
+            return NOW
+        self._had_events = False
         return _private.next_timer(self.loop)
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:

@@ -210,7 +210,7 @@ class UvloopEngine:
             between = self._handle(self._ready.append, between)
         self._first_between: Final = between
         self._next = self._stopper
-        self._is_busy = False
+        self._is_busy = self._is_slow = False
         self._events_seen = -1
         self._end = 0.0
         self._timers: VirtualTimers | None = None
@@ -224,11 +224,16 @@ class UvloopEngine:
     def turn(self) -> float:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
-        if self._is_busy or self._ready:
+        start = perf_counter()
+        if (self._is_busy or self._ready) and not self._is_slow:
+            self._end = start + SECONDS_PER_TURN
             self._run_while_busy()
         else:
             self._events_seen = self._events.value
             self._run_once()
+        # The stopper comes before the poll of its iteration. Where a poll's events take long, Trio
+        # would wait for those of one poll more.
+        self._is_slow = perf_counter() - start > 2 * SECONDS_PER_TURN
         if self._exits:
             raise self._exits.pop(0)
         # Where there were events there are often more: another poll (a microsecond) is cheaper than
@@ -238,7 +243,6 @@ class UvloopEngine:
 
     def _run_while_busy(self) -> None:
         self._events_seen = -1
-        self._end = perf_counter() + SECONDS_PER_TURN
         self._next = self._stopper
         self._has_stopped = False
         first = self._call_soon(self._stop_if_idle, context=self._context)
