@@ -398,10 +398,10 @@ class UvloopDoor:
         "_descriptor",
         "_error",
         "_loop",
+        "_none",
         "_now",
         "_pointer",
         "_run",
-        "_seen",
         "_stop",
         "_timeout",
         "_watcher",
@@ -440,7 +440,7 @@ class UvloopDoor:
         self._watchers_end: Final = address + _WATCHER_QUEUE
         self._watcher: Final = ctypes.c_void_p.from_address(self._watchers_end)
         self._loop: Final = loop  # as its memory is read
-        self._seen: int | None = id(None)
+        self._none: Final = id(None)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when libuv has I/O to handle."""
@@ -450,32 +450,43 @@ class UvloopDoor:
         """Make one iteration, without waiting.
 
         Raises:
-          BaseException: what a callback raised that is no :exc:`Exception`.
+          SystemExit, KeyboardInterrupt: a callback raised it.
         """
         self._run(self._pointer, _UV_RUN_NOWAIT)
-        if self._error.value != self._seen:
-            self._raise_error()
+        if self._error.value != self._none:
+            self._handle_error()
 
     def run_until_stopped(self) -> None:
         """Make iterations until :meth:`stop`, which a callback has to call.
 
         Raises:
-          BaseException: what a callback raised that is no :exc:`Exception`.
+          SystemExit, KeyboardInterrupt: a callback raised it.
         """
         self._run(self._pointer, _UV_RUN_DEFAULT)
-        if self._error.value != self._seen:
-            self._raise_error()
+        if self._error.value != self._none:
+            self._handle_error()
 
     def stop(self) -> None:
         """Let the current iteration be the last, and not wait."""
         self._stop(self._pointer)
 
-    def _raise_error(self) -> None:
+    def _handle_error(self) -> None:
         import ctypes
 
-        self._seen = self._error.value
         error: BaseException = ctypes.cast(self._error, ctypes.py_object).value
-        raise error
+        # As when a run begins: the same error may come once more. The reference goes with it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
+        self._error.value = self._none
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(error))
+        try:
+            if isinstance(error, SystemExit | KeyboardInterrupt):
+                raise error
+            # uvloop's loop ends with any that is no Exception, asyncio's with those two.
+            self._loop.call_exception_handler(
+                {"message": "Unhandled error in a callback", "exception": error}
+            )
+        finally:
+            del error  # no cycles
 
     def due(self) -> float:
         """When the next iteration is to be made, in loop time; minus infinity: now."""

@@ -9,12 +9,16 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
    a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
 2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs. Here it keeps
    the error, and tells libuv to stop, which it does anyway after one iteration: so we look for it.
+   So does, from some callbacks of libuv's, any error that is no ``Exception``: that one is reported,
+   as by asyncio.
 3. libuv's timers are on real time, in milliseconds. On a virtual clock the loop has timers of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
 from contextvars import Context
 from functools import partial
@@ -155,6 +159,11 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call ``callback(*args)`` in the loop when the process gets the signal."""
+        if sig == signal.SIGCHLD:  # libuv's own handler displaces Python's with the first process
+            raise RuntimeError(
+                "cannot add a signal handler for SIGCHLD: "
+                "it is used by the event loop to track subprocesses"
+            )
         self._signals.add(sig, callback, args)
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -194,6 +203,7 @@ class UvloopEngine:
         self._call_soon: Final = self.loop.call_soon
         self._context: Final = Context()
         self._stopper: asyncio.Handle
+        self._is_stopper_left = False
         self._is_busy = False
         self._events_seen = -1
         self._end = 0.0
@@ -211,7 +221,10 @@ class UvloopEngine:
         if self._is_busy or self._ready:
             self._events_seen = -1
             self._end = perf_counter() + SECONDS_PER_TURN
+            if self._is_stopper_left:
+                self._remove_stopper()
             self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
+            self._is_stopper_left = True
             self._run()
         else:
             self._events_seen = self._events.value
@@ -222,13 +235,20 @@ class UvloopEngine:
         return NOW if self._is_busy else self._due()
 
     def _stop_if_idle(self) -> None:
+        self._is_stopper_left = False
         events = self._events.value
         if (self._ready or events != self._events_seen) and perf_counter() < self._end:
             self._events_seen = events
             self._ready.append(self._stopper)
+            self._is_stopper_left = True
         else:
             self._events_seen = events
             self._stop_iterations()
+
+    def _remove_stopper(self) -> None:
+        """An error has ended the last run: the stopper may be in the queue still."""
+        with contextlib.suppress(ValueError):
+            self._ready.remove(self._stopper)
 
     def _virtual_turn(self, timers: VirtualTimers) -> float:
         timers.make_ready()
