@@ -9,8 +9,8 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
    a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
 2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs. Here it keeps
    the error, and tells libuv to stop, which it does anyway after one iteration: so we look for it.
-   So does, from some callbacks of libuv's, any error that is no ``Exception``: that one is reported,
-   as by asyncio.
+   So does, from some callbacks of libuv's, any error that is no ``Exception``: that is reported, as
+   by asyncio.
 3. libuv's timers are on real time, in milliseconds. On a virtual clock the loop has timers of ours.
 """
 
