@@ -17,6 +17,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import current_loop, trio2aio
+from trio_bridge._engines import NOW, make_engine
 from trio_bridge._private import UvloopDoor
 
 pytest.importorskip("uvloop")
@@ -160,6 +161,20 @@ def test_errors_leave_no_stoppers_behind():
 
     trio.run(main)
     assert longest < 10
+
+
+def test_the_loop_is_idle_after_an_exit():
+    """uvloop lets each iteration be the last then: the engine's own callback looked like work."""
+    engine = make_engine("uvloop")
+    engine.start()
+    engine.loop.call_soon(sys.exit)
+    with pytest.raises(SystemExit):
+        engine.turn()
+    for _ in range(3):
+        engine.loop.call_soon(int)
+        assert NOW not in [engine.turn() for _ in range(5)][-2:]
+    engine.end()
+    engine.loop.close()
 
 
 def test_sigchld_is_libuvs():

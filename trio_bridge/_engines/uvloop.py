@@ -221,11 +221,13 @@ class UvloopEngine:
         if self._is_busy or self._ready:
             self._events_seen = -1
             self._end = perf_counter() + SECONDS_PER_TURN
-            if self._is_stopper_left:
-                self._remove_stopper()
             self._stopper = self._call_soon(self._stop_if_idle, context=self._context)
             self._is_stopper_left = True
-            self._run()
+            try:
+                self._run()
+            finally:
+                if self._is_stopper_left:
+                    self._remove_stopper()
         else:
             self._events_seen = self._events.value
             self._run_once()
@@ -246,7 +248,8 @@ class UvloopEngine:
             self._stop_iterations()
 
     def _remove_stopper(self) -> None:
-        """An error has ended the last run: the stopper may be in the queue still."""
+        """Something else has stopped libuv: an error, or uvloop, which after an exit always does."""
+        self._is_stopper_left = False
         with contextlib.suppress(ValueError):
             self._ready.remove(self._stopper)
 
