@@ -248,7 +248,7 @@ class UvloopEngine:
             self._stop_iterations()
 
     def _remove_stopper(self) -> None:
-        """Something else has stopped libuv: an error, or uvloop, which after an exit always does."""
+        """Something else has stopped libuv: an error; after an exit, uvloop in each iteration."""
         self._is_stopper_left = False
         with contextlib.suppress(ValueError):
             self._ready.remove(self._stopper)
