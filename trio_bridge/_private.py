@@ -462,10 +462,10 @@ class UvloopDoor:
         "_descriptor",
         "_error",
         "_loop",
+        "_none",
         "_now",
         "_pointer",
         "_run",
-        "_seen",
         "_stop",
         "_timeout",
         "_watcher",
@@ -504,7 +504,7 @@ class UvloopDoor:
         self._watchers_end: Final = address + _WATCHER_QUEUE
         self._watcher: Final = ctypes.c_void_p.from_address(self._watchers_end)
         self._loop: Final = loop  # as its memory is read
-        self._seen: int | None = id(None)
+        self._none: Final = id(None)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when libuv has I/O to handle."""
@@ -514,20 +514,20 @@ class UvloopDoor:
         """Make one iteration, without waiting.
 
         Raises:
-          SystemExit, KeyboardInterrupt: what a callback raised.
+          SystemExit, KeyboardInterrupt: a callback raised it.
         """
         self._run(self._pointer, _UV_RUN_NOWAIT)
-        if self._error.value != self._seen:
+        if self._error.value != self._none:
             self._handle_error()
 
     def run_until_stopped(self) -> None:
         """Make iterations until :meth:`stop`, which a callback has to call.
 
         Raises:
-          SystemExit, KeyboardInterrupt: what a callback raised.
+          SystemExit, KeyboardInterrupt: a callback raised it.
         """
         self._run(self._pointer, _UV_RUN_DEFAULT)
-        if self._error.value != self._seen:
+        if self._error.value != self._none:
             self._handle_error()
 
     def stop(self) -> None:
@@ -537,13 +537,20 @@ class UvloopDoor:
     def _handle_error(self) -> None:
         import ctypes
 
-        self._seen = self._error.value
         error: BaseException = ctypes.cast(self._error, ctypes.py_object).value
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            raise error
-        # Of a protocol, or of a signal handler in the middle of uvloop's reporting.
-        message = "Exception that uvloop would end the loop with"
-        self._loop.call_exception_handler({"message": message, "exception": error})
+        # As when a run begins: the same error may come once more. The reference goes with it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
+        self._error.value = self._none
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(error))
+        try:
+            if isinstance(error, SystemExit | KeyboardInterrupt):
+                raise error
+            # uvloop's loop ends with any that is no Exception, asyncio's with those two.
+            self._loop.call_exception_handler(
+                {"message": "Unhandled error in a callback", "exception": error}
+            )
+        finally:
+            del error  # no cycles
 
     def due(self) -> float:
         """When the next iteration is to be made, in loop time; minus infinity: now."""

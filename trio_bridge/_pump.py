@@ -235,7 +235,7 @@ class Pump:
         if not self._is_virtual:
             # To the millisecond that follows, as asyncio waits: else timers that are due at nearly
             # the same time would have an alarm each.
-            delay = math.ceil(delay * 1000) / 1000
+            delay = math.ceil(max(delay, 0) * 1000) / 1000  # it may be minus infinity
         self._alarm.deadline = trio.current_time() + delay
 
     def _call_soon_while_parked(

@@ -9,12 +9,15 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
    a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
 2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs. Here it keeps
    the error, and tells libuv to stop, which it does anyway after one iteration: so we look for it.
+   So does, from some callbacks of libuv's, any error that is no ``Exception``: that is reported, as
+   by asyncio.
 3. libuv's timers are on real time, in milliseconds. On a virtual clock the loop has timers of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from contextlib import suppress
 from contextvars import Context
@@ -161,6 +164,11 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call ``callback(*args)`` in the loop when the process gets the signal."""
+        if sig == signal.SIGCHLD:  # libuv's own handler displaces Python's with the first process
+            raise RuntimeError(
+                "cannot add a signal handler for SIGCHLD: "
+                "it is used by the event loop to track subprocesses"
+            )
         self._signals.add(sig, callback, args)
 
     def remove_signal_handler(self, sig: int) -> bool:
