@@ -22,6 +22,8 @@ import resource
 import sys
 import traceback
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +63,10 @@ def prepare_to_count(contender: Contender, out: str) -> None:
     # Callgrind makes a program fifty times slower: a batch of turns must not end by the clock.
     assert _pump.SECONDS_PER_BATCH
     setattr(_pump, "SECONDS_PER_BATCH", math.inf)  # noqa: B010 -- mypy: it is Final
+    if find_spec("uvloop") is not None:
+        uvloop_engine: Any = import_module("trio_bridge._engines.uvloop")
+        assert uvloop_engine.SECONDS_PER_TURN
+        uvloop_engine.SECONDS_PER_TURN = math.inf
     contender.measure = Callgrind(Path(out)).counted
 
 

@@ -81,6 +81,14 @@ def autojump_clock():
 
 
 @pytest.fixture
+def short_batches(monkeypatch):
+    """In each pass of Trio's scheduler one turn of the loop, of one iteration."""
+    monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
+    if differences.ENGINE == "uvloop":
+        monkeypatch.setattr("trio_bridge._engines.uvloop.SECONDS_PER_TURN", -1.0)
+
+
+@pytest.fixture
 def run_script(tmp_path):
     """Run Python code in a process of its own; the result has stdout, stderr and returncode."""
 

@@ -495,10 +495,9 @@ async def test_a_guest_that_cancels_its_own_scope_and_returns_keeps_its_value():
 
 
 async def test_a_cancellation_that_comes_after_the_guests_last_step_finds_the_host_gone(
-    monkeypatch,
+    short_batches,
 ):
     """On a slow machine the pump makes one turn at a time: here the host runs after each."""
-    monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
 
     @trio2aio
     async def guest():

@@ -560,22 +560,19 @@ async def test_a_scope_is_cancelled_at_every_step(name, story):
 
 
 @pytest.mark.parametrize(("name", "story"), STORIES)
-async def test_a_scope_is_cancelled_in_every_turn(monkeypatch, name, story):
-    monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
+async def test_a_scope_is_cancelled_in_every_turn(short_batches, name, story):
     await every_checkpoint(name, story, "a scope, in a turn", 1)
 
 
 @pytest.mark.parametrize(
     ("name", "story"), [story for story in STORIES if WAYS[story.values[0]].user is ASYNCIO]
 )
-async def test_the_task_is_cancelled_in_every_turn(monkeypatch, name, story):
-    monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
+async def test_the_task_is_cancelled_in_every_turn(short_batches, name, story):
     await every_checkpoint(name, story, "the task", 1)
 
 
 @pytest.mark.parametrize(
     ("name", "story"), [story for story in STORIES if WAYS[story.values[0]].own is ASYNCIO]
 )
-async def test_the_owners_are_cancelled_in_every_turn(monkeypatch, name, story):
-    monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
+async def test_the_owners_are_cancelled_in_every_turn(short_batches, name, story):
     await every_checkpoint(name, story, "the owners", 1)
