@@ -2,8 +2,8 @@
 
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
 ``test`` runs on every Python that is found here, of those that are supported: everything on the
-first and the newest that is released, and the core on the others. What follows is passed on to tox;
-the whole matrix, Pythons times engines, is ``.venv/bin/tox run``.
+first and the newest that is released, and the core on the others. What follows is passed on to tox
+(``-e py314-uvloop`` selects one environment); the whole matrix is ``.venv/bin/tox run``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-TARGETS = {"example": ["run", "-q", "-e", "example"], "test": ["run", "-m", "test"]}
+SELECTION = {"example": ["-q", "-e", "example"], "test": ["-m", "test"]}
 
 
 def tox() -> Path:
@@ -37,9 +37,10 @@ def main() -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 -- run by whatever Python is there
         sys.exit("trio_bridge needs Python 3.11 or later.")
     target, *options = sys.argv[1:] or [""]
-    if target not in TARGETS:
-        sys.exit(f"Write: python {Path(__file__).name} {{{'|'.join(TARGETS)}}}")
-    command = [str(tox()), *TARGETS[target], *options]
+    if target not in SELECTION:
+        sys.exit(f"Write: python {Path(__file__).name} {{{'|'.join(SELECTION)}}}")
+    selection = [] if any(option[:2] in ("-e", "-m") for option in options) else SELECTION[target]
+    command = [str(tox()), "run", *selection, *options]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
