@@ -20,6 +20,8 @@ import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 from trio_bridge._private import trio_run_vars
 
+trio_bridge.new_event_loop().close()  # with uvloop, the first leaves libuv's own descriptors
+
 TIME_LIMIT = 50
 """Seconds after which a test hangs: no test needs one of them, on a machine of its own."""
 
