@@ -191,10 +191,10 @@ class UvloopEngine:
     """See :class:`._interface.Engine`, whose rules this keeps.
 
     To call libuv for each iteration takes as long as a short iteration does. So while there is
-    work libuv runs, and the *stopper*, a callback of our own in each iteration, stops it when
-    there is nothing more to do. libuv never waits: there is a callback, or it is told to stop. A
-    stopper that raises (a signal handler of the user's may, anywhere) is no exception: then uvloop
-    or ``call_exception_handler`` stops libuv.
+    work libuv runs, and the *stopper*, a callback of our own, stops it when there is nothing more
+    to do. libuv never waits: each iteration has the stopper or a callback that leads to it, or
+    libuv has been told to stop. A stopper that raises (a signal handler of the user's may,
+    anywhere) is no exception: then uvloop or ``call_exception_handler`` stops libuv.
     """
 
     hides_work = True
