@@ -1,0 +1,1 @@
+"""The libraries people use, inside Trio, each with its real counterpart."""
