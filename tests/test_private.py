@@ -124,8 +124,8 @@ def test_system_clock():
 
 
 def test_without_trios_names_misuse_is_still_an_error(monkeypatch):
-    monkeypatch.setattr(_private, "_run_context", None)
-    monkeypatch.setattr(_private, "_system_clock", None)
+    monkeypatch.setattr(_private.trio_scheduler, "_run_context", None)
+    monkeypatch.setattr(_private.trio_scheduler, "_system_clock", None)
     assert _private.trio_run_vars() == {}
     assert _private.is_system_clock(trio.testing.MockClock()) is False
     assert _private.is_system_clock(object()) is True
@@ -182,8 +182,8 @@ def test_no_cancel_point_is_passed_by_who_is_to_be_interrupted():
 
 
 def test_without_trios_names_the_public_function_is_asked():
-    assert _private.passes_cancel_point is not _private._never  # this Trio has them
-    assert not _private._never({})
+    assert _private.passes_cancel_point is not _private.trio_scheduler._never  # this Trio has them
+    assert not _private.trio_scheduler._never({})
 
 
 # ---- what the task tree reads

@@ -15,6 +15,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import _private, current_loop, trio2aio
+from trio_bridge._private import uvloop_door
 
 uvloop = pytest.importorskip("uvloop")
 
@@ -388,18 +389,18 @@ def wrong_function(monkeypatch):
 
 
 def wrong_layout(monkeypatch):
-    monkeypatch.setattr(_private, "_BACKEND_FD", _private._BACKEND_FD + 8)
+    monkeypatch.setattr(uvloop_door, "_BACKEND_FD", uvloop_door._BACKEND_FD + 8)
 
 
 def wrong_counts(monkeypatch):
-    monkeypatch.setattr(_private, "_METRICS", _private._METRICS + 8)
+    monkeypatch.setattr(uvloop_door, "_METRICS", uvloop_door._METRICS + 8)
 
 
 def no_error_kept(monkeypatch):
     def offset():
         raise LookupError
 
-    monkeypatch.setattr(_private, "_last_error_offset", offset)
+    monkeypatch.setattr(uvloop_door, "_last_error_offset", offset)
 
 
 @pytest.mark.parametrize("wrong", [wrong_function, wrong_layout, wrong_counts, no_error_kept])

@@ -1,0 +1,125 @@
+"""Every non-public name of asyncio, Trio and sniffio that the bridge uses, in one place.
+
+One file for each thing that is reached into; the rest of the bridge uses what this module offers.
+
+=============================================  =====================================================
+name                                           why no public name will do
+=============================================  =====================================================
+``BaseEventLoop._run_once``                    one iteration of the stock loop; ``run_forever`` only
+                                               makes many
+``BaseEventLoop._ready``, ``._scheduled``      is there work now, and when is the next timer due
+``BaseEventLoop._thread_id``                   what ``is_running()`` and the debug checks look at
+``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
+``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
+``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
+``BaseEventLoop``'s attributes that            to make room for others, see there
+:class:`RoomyLoop` moves
+``Future._log_traceback``                      whether nobody has retrieved a task's error yet
+``Future._source_traceback``                   in debug mode, where a task was created: our frame is
+                                               to be left out, as asyncio's own is
+``Handle._run``                                what a loop calls when a timer is due
+``Handle._context``                            a callback's context, which Python 3.11 has no public
+                                               name for
+``asyncio._get_running_loop``, ``_set_...``    exported for the authors of event loops
+``trio._core._run.GLOBAL_RUN_CONTEXT``         the current Trio task has to be out of sight while
+                                               asyncio code runs, else Trio's functions would act on
+                                               whichever task gives the loop its turn
+``trio._core._run.SystemClock``                tells a virtual clock from the real one
+``trio._core._run.GuestState``, ``Runner``,    a guest run waits for Trio's I/O in a thread, which
+``EpollIOManager``, ``KqueueIOManager``:       costs 100 µs for each call into Trio; with Trio's own
+what :class:`GuestDoor` uses of them           descriptor in the host loop there is no thread
+``trio.lowlevel.Task._cancel_status``,         the task tree shows the scopes that a task is in; and
+``Nursery._cancel_status``, and of those       ``CancelScope.cancel_called`` may cancel the scope
+``._parent``, ``._scope._cancel_called``
+``Task._cancel_points``, ``._cancel_status``,  a crossing is a cancel point: a coroutine is much for
+``._runner.ki_pending``                        that one question
+``cancel_shielded_checkpoint``'s message       a crossing is a schedule point, with one frame, not
+                                               three; got from the public function itself
+``Task._counter``                              the order in which Trio's tasks were started
+``Task._runner.clock``                         what a deadline means, for another thread
+``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
+``asyncio.Task._fut_waiter``, and of           what an asyncio task waits for: a Trio call, or tasks
+``gather``'s future ``._children``
+``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
+``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop doesn't promise that its
+``uv_backend_timeout``, as it exports them     module exports them
+``uvloop.Loop._ready``                         whether callbacks are ready
+``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it hands to the
+                                               kernel in the next iteration only
+``uv_loop_t``'s count of events                whether another iteration may find more
+``uvloop.Loop._last_error``                    a callback's ``SystemExit``, ``KeyboardInterrupt``
+what uvloop's handles and transports refer to  their context, by which an error finds its owner
+``sys._current_frames``                        the frames of tasks that run, in whichever thread
+=============================================  =====================================================
+
+``tests/test_private.py`` checks each of them on every supported Python.
+"""
+
+from __future__ import annotations
+
+from .asyncio_tasks import (
+    TASKS_TELL_CONTEXT,
+    context_of,
+    forget_source_frames,
+    is_unretrieved,
+    waited_for_by,
+)
+from .frames import TURNS, frames_by_thread
+from .guest_door import GuestDoor
+from .stock_loop import (
+    RoomyLoop,
+    TellsSettings,
+    asyncgen_hooks,
+    begin_running,
+    end_running,
+    get_running_loop,
+    next_timer,
+    ready_queue,
+    run_handle,
+    run_once,
+    set_running_loop,
+)
+from .trio_scheduler import (
+    birth_of,
+    clock_of,
+    is_system_clock,
+    is_trios_sigint_handler,
+    passes_cancel_point,
+    schedule_point,
+    scopes_of,
+    trio_root_here,
+    trio_run_vars,
+)
+from .uvloop_door import UvloopDoor
+
+__all__ = [
+    "TASKS_TELL_CONTEXT",
+    "TURNS",
+    "GuestDoor",
+    "RoomyLoop",
+    "TellsSettings",
+    "UvloopDoor",
+    "asyncgen_hooks",
+    "begin_running",
+    "birth_of",
+    "clock_of",
+    "context_of",
+    "end_running",
+    "forget_source_frames",
+    "frames_by_thread",
+    "get_running_loop",
+    "is_system_clock",
+    "is_trios_sigint_handler",
+    "is_unretrieved",
+    "next_timer",
+    "passes_cancel_point",
+    "ready_queue",
+    "run_handle",
+    "run_once",
+    "schedule_point",
+    "scopes_of",
+    "set_running_loop",
+    "trio_root_here",
+    "trio_run_vars",
+    "waited_for_by",
+]
