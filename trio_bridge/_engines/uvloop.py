@@ -30,7 +30,7 @@ import uvloop
 
 from .. import _private
 from ._interface import NOW
-from ._signals import SignalHandlers
+from ._scoped_loop import ScopedLoop
 from ._virtual_timers import VirtualTimers
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ Ts = TypeVarTuple("Ts")
 _ORIGIN_DEPTH: Final = 10  # asyncio's own, in debug mode
 
 
-class UvloopEventLoop(_private.TellsSettings, _Loop):
+class UvloopEventLoop(_private.TellsSettings, ScopedLoop, _Loop):
     """uvloop's loop, but for signals, whose wakeup descriptor stays Trio's, and for who runs it."""
 
     _is_turned = False
@@ -57,7 +57,6 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
     def __init__(self) -> None:
         super().__init__()
         self.exits: list[BaseException] = []
-        self._signals = SignalHandlers(self)
         self._origin_depth = 0
 
     # ---- who runs it
@@ -114,13 +113,6 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
         result: asyncio.Transport | None = await start(transport, protocol, sslcontext, **options)
         return result
 
-    def stop(self) -> None:
-        """Refuse: the loop's life is that of its ``open_loop`` block."""
-        raise RuntimeError(
-            "this loop ends with its Trio scope, not by loop.stop(): "
-            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
-        )
-
     def run_forever(self) -> None:
         """Refuse: Trio runs it."""
         raise RuntimeError("This event loop is already running")
@@ -130,10 +122,9 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
         self.run_forever()
 
     def close(self) -> None:
-        """Close the loop and give the process's signals back."""
+        """As asyncio's, which says no while the loop runs: uvloop's would look at its own run."""
         if self._is_turned:
             raise RuntimeError("Cannot close a running event loop")
-        self._signals.remove_all()
         super().close()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -169,11 +160,7 @@ class UvloopEventLoop(_private.TellsSettings, _Loop):
                 "cannot add a signal handler for SIGCHLD: "
                 "it is used by the event loop to track subprocesses"
             )
-        self._signals.add(sig, callback, args)
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        """Put back what handled the signal before; whether there was a handler to remove."""
-        return self._signals.remove(sig)
+        super().add_signal_handler(sig, callback, *args)
 
 
 # It asks nothing of the loop but what every loop has.

@@ -1,0 +1,55 @@
+"""What the loops that Trio turns have in common, whoever wrote the rest of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVarTuple
+
+from ._signals import SignalHandlers
+
+if TYPE_CHECKING:
+    import asyncio
+    import selectors
+    from collections.abc import Callable
+
+    _Loop = asyncio.SelectorEventLoop
+else:
+    _Loop = object
+
+Ts = TypeVarTuple("Ts")
+
+
+class ScopedLoop(_Loop):
+    """Mixed into a loop's class: it ends with its Trio scope, and signals stay Trio's.
+
+    That is, their wakeup descriptor, which both asyncio and uvloop would take.
+    """
+
+    def __init__(self, *args: selectors.BaseSelector) -> None:
+        super().__init__(*args)
+        self._signals = SignalHandlers(self)
+
+    def stop(self) -> None:
+        """Refuse: the loop's life is that of its ``open_loop`` block."""
+        raise RuntimeError(
+            "this loop ends with its Trio scope, not by loop.stop(): "
+            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
+        )
+
+    if sys.platform != "win32":  # where asyncio has neither
+
+        def add_signal_handler(
+            self, sig: int, callback: Callable[[*Ts], object], *args: *Ts
+        ) -> None:
+            """Call ``callback(*args)`` in the loop when the process gets the signal."""
+            self._signals.add(sig, callback, args)
+
+        def remove_signal_handler(self, sig: int) -> bool:
+            """Put back what handled the signal before; whether there was a handler to remove."""
+            return self._signals.remove(sig)
+
+    def close(self) -> None:
+        """Close the loop and give the process's signals back."""
+        if not self.is_running():  # else the loop refuses
+            self._signals.remove_all()
+        super().close()
