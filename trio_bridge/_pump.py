@@ -1,8 +1,8 @@
 """Gives an engine its turns: the Trio tasks that make an asyncio loop run.
 
 1. A turn is made by whichever Trio task woke up: the one that watches the engine for I/O, the one
-   that waits for the earliest timer or for somebody to call the loop, or a host that has just
-   made work for the loop (:meth:`Pump.hold`).
+   that waits for the earliest timer (:mod:`._alarm`), the one that waits for somebody to call the
+   loop, or a host that has just made work for the loop (:meth:`Pump.hold`).
 2. Turns follow each other while there is work, up to a budget; then comes a Trio checkpoint, and
    the task that passed it *drives*: it goes on until the loop is idle.
 3. The loop is *parked* when it is idle and nobody drives. Only then do ``call_soon`` and
@@ -29,6 +29,7 @@ import trio
 from trio.lowlevel import Abort
 
 from . import _private
+from ._alarm import make_alarm
 from ._engines import NOW
 from ._loop_clock import LoopClock
 
@@ -67,7 +68,6 @@ class Pump:
         self._is_driven = False
         self._is_stopping = False
         self._waiter: trio.lowlevel.Task | None = None
-        self._alarm = trio.CancelScope()
         self._alarm_when = math.inf
         self.budget = SECONDS_PER_BATCH
         self._is_virtual = False
@@ -76,6 +76,7 @@ class Pump:
             engine.use_clock(clock.current_time)
             self.budget = math.inf
             self._is_virtual = True
+        self._alarm: Final = make_alarm(is_virtual=self._is_virtual)
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
         # never names: the interpreter's attribute caches depend on those.
         self._call_soon: Final = engine.loop.call_soon
@@ -87,10 +88,14 @@ class Pump:
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Give turns until :meth:`stop`; cancellation from outside has no effect."""
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_engine)
-                nursery.start_soon(self._watch_clock)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._watch_engine)
+                    nursery.start_soon(self._watch_alarm)
+                    nursery.start_soon(self._watch_calls)
+        finally:
+            self._alarm.close()
 
     def stop(self) -> None:
         """Give no more turns."""
@@ -176,26 +181,22 @@ class Pump:
         await self._engine.watch(self._drive)
 
     @trio.lowlevel.enable_ki_protection
-    async def _watch_clock(self) -> None:
-        while not self._is_stopping:
-            self._alarm_when = math.inf
-            with trio.CancelScope() as self._alarm:
-                while not self._alarm.cancel_called:
-                    await self._drive()
-                    await self._wait_for_call_or_alarm()
+    async def _watch_alarm(self) -> None:
+        await self._alarm.watch(self._ring)
 
-    async def _wait_for_call_or_alarm(self) -> None:
-        self._waiter = trio.lowlevel.current_task()
+    async def _ring(self) -> None:
+        self._alarm_when = math.inf
+        await self._drive()
 
-        def abort(raise_cancel: object) -> Abort:
-            if self._is_stopping:
-                self._waiter = None
-                return Abort.SUCCEEDED
-            # The alarm. To wake up is ten times cheaper than to be raised out of the wait.
-            self._wake()
-            return Abort.FAILED
+    @trio.lowlevel.enable_ki_protection
+    async def _watch_calls(self) -> None:
+        while await self._drive():
+            self._waiter = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
 
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _abort_wait(self, raise_cancel: object) -> Abort:
+        self._waiter = None
+        return Abort.SUCCEEDED
 
     def _wake(self) -> None:
         if self._waiter is not None:
@@ -236,7 +237,7 @@ class Pump:
             # To the millisecond that follows, as asyncio waits: else timers that are due at nearly
             # the same time would have an alarm each.
             delay = math.ceil(max(delay, 0) * 1000) / 1000  # it may be minus infinity
-        self._alarm.deadline = trio.current_time() + delay
+        self._alarm.set(delay)
 
     def _call_soon_while_parked(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
