@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import math
 import os
 import socket
+import ssl
 import sys
 
 import pytest
@@ -27,6 +29,10 @@ HANG = 20
 @pytest.fixture(autouse=True)
 def engine(monkeypatch):
     monkeypatch.setenv("TRIO_BRIDGE_ENGINE", "uvloop")
+
+
+def engine_of(loop):
+    return trio_bridge._bridge.by_loop[loop].pump._engine
 
 
 async def settle():
@@ -141,6 +147,75 @@ async def test_a_descriptor_that_the_last_callback_of_a_turn_watches(pair):
     await settle()
 
 
+async def hello():
+    return "hello"
+
+
+@pytest.mark.parametrize("crossing", ["plain call", "at once", "suspending"])
+async def test_what_code_outside_of_a_turn_writes_is_written(pair, crossing):
+    left, right = pair
+    protocol = await keeping(left)
+    await settle()
+
+    async def write():
+        protocol.transport.write(b"hello")
+        if crossing == "suspending":
+            await asyncio.Event().wait()
+
+    if crossing == "plain call":
+        trio2aio(protocol.transport.write)(b"hello")
+    async with trio.open_nursery() as nursery:
+        if crossing != "plain call":
+            nursery.start_soon(trio2aio(write))
+        with trio.fail_after(HANG):
+            assert await right.recv(5) == b"hello"
+        nursery.cancel_scope.cancel()
+    protocol.transport.close()
+    await settle()
+
+
+async def test_a_write_that_uvloop_keeps_for_the_next_iteration_is_work(pair):
+    left, right = pair
+    protocol = await keeping(left)
+    door = engine_of(current_loop())._door
+    size = 4_000_000
+
+    @trio2aio
+    def write_more():
+        before = door.due()
+        protocol.transport.write(b"end")  # libuv has not sent all that came before
+        return before, door.due()
+
+    trio2aio(protocol.transport.write)(bytes(size))
+    await settle()
+    before, after = write_more()
+    assert before != after == -math.inf
+    await settle()
+    assert door.due() != -math.inf
+    received = b""
+    with trio.fail_after(HANG):
+        while len(received) < size + 3:
+            received += await right.recv(1_000_000)
+    assert received.endswith(b"\0end")
+    protocol.transport.close()
+    await settle()
+
+
+async def test_a_timer_that_uvloop_sets_itself():
+    # Its C code doesn't call the loop's call_later(), which is exchanged: here a handshake's limit.
+    listener = socket.create_server(("127.0.0.1", 0))
+    context = ssl.create_default_context()
+    connect = trio2aio(current_loop().create_connection)
+    with listener, trio.fail_after(HANG), pytest.raises(ConnectionAbortedError, match="SSL"):
+        await connect(
+            asyncio.Protocol,
+            *listener.getsockname(),
+            ssl=context,
+            server_hostname="localhost",
+            ssl_handshake_timeout=0.05,
+        )
+
+
 @pytest.mark.bridge(on_error="log")
 async def test_an_idle_loop_is_not_turned(monkeypatch):
     def fail():
@@ -160,11 +235,16 @@ async def test_an_idle_loop_is_not_turned(monkeypatch):
     monkeypatch.setattr(
         _private.UvloopDoor, "run_once", lambda door: turns.append(door) or run_once(door)
     )
-    pump = trio_bridge._bridge.by_loop[current_loop()].pump
-    pump._engine._run_once = pump._engine._door.run_once  # bound before
+    engine = engine_of(current_loop())
+    engine._run_once = engine._door.run_once  # bound before
     await trio.sleep(0.05)
     assert turns == []
+    # Code that asks nothing of the loop makes no turn either.
     trio2aio(asyncio.get_running_loop)()
+    await trio2aio(hello)()
+    await settle()
+    assert turns == []
+    trio2aio(current_loop().call_soon)(int)
     await settle()
     assert turns
 
