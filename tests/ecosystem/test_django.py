@@ -19,6 +19,7 @@ pytest.importorskip("uvicorn")
 from asgiref.sync import async_to_sync, sync_to_async  # noqa: E402 -- they need Django
 from django.conf import settings  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.exceptions import SynchronousOnlyOperation  # noqa: E402
 from django.db import connection, connections, models  # noqa: E402
 from django.http import Http404, HttpResponse, StreamingHttpResponse  # noqa: E402
 from django.test import AsyncClient  # noqa: E402
@@ -162,6 +163,8 @@ async def test_models_are_used_in_requests_and_in_trio_code(database):
         assert (await client.get("/ducks", params={"name": "Fifi"})).text == "Riri Fifi"
     names = [duck.name async for duck in trio2aio(Duck.objects.order_by("name"))]
     assert names == ["Fifi", "Riri"]
+    with pytest.raises(SynchronousOnlyOperation):
+        trio2aio(Duck.objects.create)(name="Loulou")  # on the asyncio side, where it would block
     await trio2aio(sync_to_async(connections.close_all))()
 
 

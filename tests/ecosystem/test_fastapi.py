@@ -278,6 +278,7 @@ async def root():
     await aio2trio(trio.sleep)(0.001)
     return [kind.__module__.split(".")[0] for kind in type(asyncio.get_running_loop()).__mro__]
 """
+OPTIONS = ("--port", "0", "--no-access-log")
 
 
 @pytest.mark.parametrize(
@@ -291,7 +292,7 @@ async def root():
 def test_the_command_line_runs_it_on_our_loop(command, engine, tmp_path):
     (tmp_path / "app.py").write_text(APP)
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", *command, "--port", "0", "--no-access-log", "app:app"],
+        [sys.executable, "-W", "error", "-m", *command, *OPTIONS, "app:app"],
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
