@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -16,7 +17,11 @@ httpx = pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 from ecosystem import uvicorn_in_trio  # noqa: E402 -- it needs uvicorn
 
-CLIENTS = {"bridge": trio2aio(httpx).AsyncClient, "trio": httpx.AsyncClient}
+HANG = uvicorn_in_trio.HANG
+CLIENTS = {
+    "bridge": partial(trio2aio(httpx).AsyncClient, timeout=HANG),
+    "trio": partial(httpx.AsyncClient, timeout=HANG),
+}
 
 
 @pytest.fixture(params=CLIENTS)
@@ -108,7 +113,7 @@ async def test_a_deadline_cancels_a_request_and_the_client_goes_on(open_client):
                 await trio2aio(site.waits.wait)()
                 nursery.cancel_scope.deadline = trio.current_time() + 0.01
             assert nursery.cancel_scope.cancelled_caught
-            with trio.fail_after(uvicorn_in_trio.HANG):
+            with trio.fail_after(HANG):
                 while site.active:
                     await trio.sleep(0.01)
             assert (await client.post("/", content="riri")).text == "RIRI"
@@ -129,7 +134,7 @@ async def test_a_stream_is_left_in_its_middle():
 async def test_errors_are_httpxs_own(open_client):
     async with serving(Site()) as (url, _), open_client(base_url=url) as client:
         with pytest.raises(httpx.ReadTimeout):
-            await client.get("/wait", timeout=0.01)
+            await client.get("/wait", timeout=httpx.Timeout(HANG, read=0.01))
         with pytest.raises(httpx.UnsupportedProtocol):
             await client.get("gopher://127.0.0.1")
         assert (await client.post("/", content="riri")).text == "RIRI"
@@ -143,6 +148,6 @@ async def test_nothing_is_left_when_the_client_is_closed(open_client):
         async with open_client() as client:
             assert (await client.post(url, content="riri")).text == "RIRI"
             assert len(connections) == 1
-        with trio.fail_after(uvicorn_in_trio.HANG):
+        with trio.fail_after(HANG):
             while connections:
                 await trio.sleep(0.01)

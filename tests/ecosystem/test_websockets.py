@@ -145,11 +145,11 @@ async def test_an_error_of_the_handler_is_a_code_and_is_logged(caplog):
         with pytest.raises(websockets.ConnectionClosedError) as caught:
             await connection.recv()
         assert caught.value.rcvd.code == 1011
-        [record] = [record for record in caplog.records if record.exc_info]
-        assert record.exc_info[0] is KeyError
         async with ws.connect(uri) as another:
             await another.send("riri")
             assert await another.recv() == "RIRI"
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert record.exc_info[0] is KeyError
     with pytest.raises(ConnectionRefusedError):
         await ws.connect(uri)
 
