@@ -309,6 +309,31 @@ async def test_4_5_1_a_context_without_an_exception_is_logged(caplog):
     assert [record.message for record in caplog.records] == ["a mere message"]
 
 
+async def test_a_cancellation_that_comes_out_of_a_thread_is_no_error(caplog):
+    def end(future):
+        future.set_exception(asyncio.CancelledError("in a thread"))
+
+    async with open_asyncio_nursery():
+        loop = trio_bridge.current_loop()
+        loop.call_soon(end, loop.create_future())
+        await trio2aio(asyncio.sleep)(0.001)
+        gc.collect()
+    [record] = caplog.records
+    assert record.message.startswith("Future exception was never retrieved")
+    assert isinstance(record.exc_info[1], asyncio.CancelledError)
+
+
+async def test_a_callback_that_raises_a_cancellation_has_failed():
+    def fail():
+        raise asyncio.CancelledError
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with open_asyncio_nursery():
+            trio_bridge.current_loop().call_soon(fail)
+            await trio.sleep_forever()
+    assert [type(exc) for exc in caught.value.exceptions] == [asyncio.CancelledError]
+
+
 async def test_4_5_1_the_bodys_own_error_is_in_the_group_too():
     with pytest.raises(ExceptionGroup) as caught:
         async with open_loop() as loop:

@@ -8,7 +8,8 @@ know, and it can be done on any loop.
    ``loop.set_exception_handler`` wins, as it does in asyncio.
 3. An error belongs to the nursery in whose context its task, its callback or the code that reports
    it was started; if that nursery has ended, to the one around it.
-4. What has no exception is logged.
+4. What has no exception is logged. So is a future's ``CancelledError`` that nobody retrieves: no
+   error is lost with it.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ class Tracking:
         if exc is None or nursery is None or is_for_log:
             self._log(context)
         elif self._on_error == "raise":
+            if _is_cancellation(exc, context):
+                self._log(context)
+                return
             _add_asyncios_words(exc, context)
             nursery.fail(exc)
         else:
@@ -139,6 +143,15 @@ def _add_asyncios_words(exc: BaseException, context: ErrorContext) -> None:
     note = f"asyncio: {context.get('message')}{name}"
     if note not in getattr(exc, "__notes__", ()):
         exc.add_note(note)
+
+
+def _is_cancellation(exc: BaseException, context: ErrorContext) -> bool:
+    """Whether what a future stood for was cancelled, in a thread for one, where it is an exception.
+
+    From Python 3.14 on ``asyncio.shield`` reports it: asgiref's ``sync_to_async`` would end the
+    program when a client of Django goes away. A callback that raises it has failed.
+    """
+    return isinstance(exc, asyncio.CancelledError) and "future" in context
 
 
 def _has_left(exc: BaseException | None) -> bool:
