@@ -76,6 +76,7 @@ class Pump:
             engine.use_clock(clock.current_time)
             self.budget = math.inf
             self._is_virtual = True
+        self._due: Final = engine.due
         self._alarm: Final = make_alarm(is_virtual=self._is_virtual)
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
         # never names: the interpreter's attribute caches depend on those.
@@ -136,11 +137,9 @@ class Pump:
         return is_parked
 
     def hold_for_code(self) -> bool:
-        """The same for code that may make work: ``call_soon`` will say so, unless it is hidden."""
-        self.is_held = is_parked = self.is_parked
-        if is_parked and self.hides_work:
-            self._unpark()
-        return is_parked
+        """The same for code that may make work: it says so, or :meth:`release` looks."""
+        self.is_held = self.is_parked
+        return self.is_held
 
     def release(self, *, make_turns: bool) -> None:
         """If there is work since the loop was held, do it here and now, or let the pump do it.
@@ -148,6 +147,8 @@ class Pump:
         For the asyncio side: the caller has entered it.
         """
         self.is_held = False
+        if self.is_parked and self.hides_work and not self._park(self._due()):
+            self._unpark()
         if not self.is_parked and not (make_turns and self.make_turns()):
             self._wake()
         self._side.visits += 1

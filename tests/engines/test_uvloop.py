@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import ssl
 import sys
 
 import pytest
@@ -141,6 +142,58 @@ async def test_a_descriptor_that_the_last_callback_of_a_turn_watches(pair):
     await settle()
 
 
+async def hello():
+    return "hello"
+
+
+@pytest.mark.parametrize("crossing", ["plain call", "at once", "suspending"])
+@pytest.mark.parametrize("reads", [True, False])
+async def test_what_code_outside_of_a_turn_writes_is_written(pair, crossing, reads):
+    # libuv has as many active handles as before if one that is read is paused meanwhile.
+    left, right = pair
+    protocol = await keeping(left)
+    await settle()
+
+    def write():
+        if not reads:
+            protocol.transport.pause_reading()
+        protocol.transport.write(b"hello")
+
+    async def write_in_a_task():
+        write()
+        if crossing == "suspending":
+            await asyncio.Event().wait()
+
+    if crossing == "plain call":
+        trio2aio(write)()
+        with trio.fail_after(HANG):
+            assert await right.recv(5) == b"hello"
+    else:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio2aio(write_in_a_task))
+                with trio.fail_after(HANG):
+                    assert await right.recv(5) == b"hello"
+                scope.cancel()
+    protocol.transport.close()
+    await settle()
+
+
+async def test_a_timer_that_uvloop_sets_itself():
+    # Its C code doesn't call the loop's call_later(), which is exchanged: here a handshake's limit.
+    listener = socket.create_server(("127.0.0.1", 0))
+    context = ssl.create_default_context()
+    connect = trio2aio(current_loop().create_connection)
+    with listener, trio.fail_after(HANG), pytest.raises(ConnectionAbortedError, match="SSL"):
+        await connect(
+            asyncio.Protocol,
+            *listener.getsockname(),
+            ssl=context,
+            server_hostname="localhost",
+            ssl_handshake_timeout=0.05,
+        )
+
+
 @pytest.mark.bridge(on_error="log")
 async def test_an_idle_loop_is_not_turned(monkeypatch):
     def fail():
@@ -164,7 +217,12 @@ async def test_an_idle_loop_is_not_turned(monkeypatch):
     pump._engine._run_once = pump._engine._door.run_once  # bound before
     await trio.sleep(0.05)
     assert turns == []
+    # Code that asks nothing of the loop makes no turn either.
     trio2aio(asyncio.get_running_loop)()
+    await trio2aio(hello)()
+    await settle()
+    assert turns == []
+    trio2aio(current_loop().call_soon)(int)
     await settle()
     assert turns
 

@@ -78,7 +78,7 @@ def crossing_to_asyncio(  # noqa: C901 -- see below
                         host = make_host(bridge, guest, guest)
                 finally:
                     bridge.starting = None
-                    if pump.is_parked:
+                    if pump.is_parked and not pump.hides_work:
                         pump.is_held = False  # the short way: no work for the loop
                     elif pump.is_held:
                         pump.release(make_turns=pump.hides_work)
@@ -157,7 +157,7 @@ def make_host(bridge: Bridge, guest: asyncio.Task[Any], end: End) -> Host | None
     """The host of a guest that goes on, unless ``end`` comes in the turns that are made here."""
     pump = bridge.pump
     try:
-        if pump.is_held and not pump.is_parked:
+        if pump.is_held and (pump.hides_work or not pump.is_parked):
             bridge.started = guest
             pump.release(make_turns=True)
         if end.done():

@@ -34,7 +34,7 @@ class Engine(Protocol):
     def hides_work(self) -> bool:
         """Whether an idle loop may be given work by more than ``call_soon`` and ``call_at``.
 
-        Then a turn follows whenever code outside of a turn may have used the loop.
+        Then :meth:`due` is asked whenever code outside of a turn may have used the loop.
         """
         ...
 
@@ -48,6 +48,10 @@ class Engine(Protocol):
 
     def turn(self) -> float:
         """Make an iteration or more; the loop time when the next is due, ``NOW``, or infinity."""
+        ...
+
+    def due(self) -> float:
+        """When the next turn is due, as :meth:`turn` says it."""
         ...
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import _private
+from ._interface import NOW
 from ._scoped_loop import ScopedLoop
 from ._windows import StdlibLoop
 
@@ -41,6 +42,10 @@ class StdlibEngine:
     def end(self) -> None:
         """See :class:`._interface.Engine`."""
         _private.end_running(self.loop)
+
+    def due(self) -> float:
+        """See :class:`._interface.Engine`."""
+        return NOW if self._ready else _private.next_timer(self.loop)
 
     def use_clock(self, current_time: Callable[[], float]) -> None:
         """See :class:`._interface.Engine`."""

@@ -5,8 +5,8 @@ descriptor is readable when there is I/O, and its backend timeout says when the 
 (:class:`.._private.UvloopDoor`).
 
 1. libuv hands a new descriptor to the kernel, and uvloop writes what was written to transports, in
-   the next iteration. Neither is seen from outside, so a turn must follow whenever code outside of
-   a turn may have used the loop (:attr:`UvloopEngine.hides_work`).
+   the next iteration. Nobody is told, so whenever code outside of a turn may have used the loop
+   somebody must look (:attr:`UvloopEngine.hides_work`).
 2. ``SystemExit`` and ``KeyboardInterrupt`` end the run of a loop that uvloop runs. Here it keeps
    the error, and tells libuv to stop, which it does anyway after one iteration: so we look for it.
    So does, from some callbacks of libuv's, any error that is no ``Exception``: that is reported, as
@@ -190,7 +190,8 @@ class UvloopEngine:
         self.loop = UvloopEventLoop()
         self._door = door = _private.UvloopDoor(self.loop)
         self.loop.stop_iterations = self._stop_iterations = door.stop
-        self._run, self._run_once, self._due = door.run_until_stopped, door.run_once, door.due
+        self._run, self._run_once = door.run_until_stopped, door.run_once
+        self.due: Callable[[], float] = door.due
         self._ready, self._events = door.ready, door.events
         self._exits: Final = self.loop.exits
         self._call_soon: Final = self.loop.call_soon
@@ -222,7 +223,7 @@ class UvloopEngine:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
         start = perf_counter()
-        if (self._is_busy or self._ready) and not self._is_slow:
+        if self._is_busy and not self._is_slow:
             self._end = start + SECONDS_PER_TURN
             self._run_while_busy()
         else:
@@ -236,7 +237,7 @@ class UvloopEngine:
         # Where there were events there are often more: another poll (a microsecond) is cheaper than
         # to park and be woken by Trio (ten).
         self._is_busy = bool(self._ready) or self._events.value != self._events_seen
-        return NOW if self._is_busy else self._due()
+        return NOW if self._is_busy else self.due()
 
     def _run_while_busy(self) -> None:
         self._events_seen = -1
@@ -278,9 +279,10 @@ class UvloopEngine:
         self._run_once()
         if self._exits:
             raise self._exits.pop(0)
-        if self._events.value != events or self._due() == NOW:
-            return NOW
-        return timers.next_due()
+        return NOW if self._events.value != events else self.due()
+
+    def _virtual_due(self, timers: VirtualTimers) -> float:
+        return NOW if self._door.due() == NOW else timers.next_due()
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
         descriptor = self._door.fileno()
@@ -289,6 +291,7 @@ class UvloopEngine:
 
     def use_clock(self, current_time: Callable[[], float]) -> None:
         loop: Any = self.loop
-        self._timers = VirtualTimers(loop, current_time)
+        self._timers = timers = VirtualTimers(loop, current_time)
+        self.due = partial(self._virtual_due, timers)
         loop.time = current_time
-        loop.call_at, loop.call_later = self._timers.call_at, self._timers.call_later
+        loop.call_at, loop.call_later = timers.call_at, timers.call_later

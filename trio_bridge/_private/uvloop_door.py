@@ -24,6 +24,10 @@ _BACKEND_FD: Final = 64
 _WATCHER_QUEUE: Final = 88
 
 
+# And this of ``uv_handle_t``; the second of its types.
+_HANDLE_TYPE: Final = 16
+_UV_CHECK: Final = 2
+
 # And this in what ``internal_fields`` points to: how many iterations, and how many events.
 _METRICS: Final = 8
 
@@ -36,8 +40,10 @@ class UvloopDoor:
     """
 
     __slots__ = (
+        "_check",
         "_descriptor",
         "_error",
+        "_is_active",
         "_loop",
         "_none",
         "_now",
@@ -62,16 +68,15 @@ class UvloopDoor:
             self._run, self._timeout = functions.uv_run, functions.uv_backend_timeout
             self._now = functions.uv_now
             address = _address_in(module.libuv_get_loop_t_ptr(loop))
-            self._stop = functions.uv_stop
+            self._stop, self._is_active = functions.uv_stop, functions.uv_is_active
+            self._check: Final = ctypes.c_void_p(_check_handle(functions, address))
             # The queue of its callbacks: one object for the loop's life.
             (self.ready,) = (held for held in gc.get_referents(loop) if type(held) is deque)
             self._error: Final = ctypes.c_void_p.from_address(id(loop) + _last_error_offset())
         except (AttributeError, LookupError, OSError, ValueError) as exc:
             raise _no_uvloop_door() from exc
         self._pointer: Final = ctypes.c_void_p(address)
-        self._run.argtypes = (ctypes.c_void_p, ctypes.c_int)
-        for function in (get_descriptor, self._timeout, self._now, self._stop):
-            function.argtypes = (ctypes.c_void_p,)
+        # All get a ``c_void_p``: with argtypes, which would check that, a call takes twice as long.
         self._now.restype = ctypes.c_uint64
         self._descriptor: Final[int] = get_descriptor(self._pointer)
         if ctypes.c_int.from_address(address + _BACKEND_FD).value != self._descriptor:
@@ -131,11 +136,17 @@ class UvloopDoor:
 
     def due(self) -> float:
         """When the next iteration is to be made, in loop time; minus infinity: now."""
-        timeout = self._timeout(self._pointer)
-        if timeout == 0 or self._watcher.value != self._watchers_end:
+        pointer = self._pointer
+        timeout = self._timeout(pointer)
+        if (
+            timeout == 0
+            or self.ready
+            or self._watcher.value != self._watchers_end
+            or self._is_active(self._check)
+        ):
             return -math.inf
         # Not from now on: a timer's time would be another with each iteration.
-        return math.inf if timeout < 0 else (self._now(self._pointer) + timeout) / 1000
+        return math.inf if timeout < 0 else (self._now(pointer) + timeout) / 1000
 
 
 def _address_in(capsule: object) -> int:
@@ -145,6 +156,26 @@ def _address_in(capsule: object) -> int:
     get_pointer.argtypes, get_pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
     address: int = get_pointer(capsule, None)
     return address
+
+
+def _check_handle(libuv: Any, loop: int) -> int:
+    """uvloop's handle that writes what was written to transports: the only one of its kind.
+
+    Raises:
+      ValueError: there is none, or more than one.
+    """
+    import ctypes
+
+    found: list[int] = []
+
+    def look(handle: int, _: object) -> None:
+        if ctypes.c_int.from_address(handle + _HANDLE_TYPE).value == _UV_CHECK:
+            found.append(handle)
+
+    callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+    libuv.uv_walk(ctypes.c_void_p(loop), callback(look), None)
+    (handle,) = found
+    return handle
 
 
 def _address_of_events(libuv: Any, loop: int) -> int:
