@@ -75,3 +75,8 @@ class AwaitableView:
 
     def __repr__(self) -> str:
         return f"{self.side.adapter}({self.original!r})"
+
+
+# For `nursery.start_soon(library.function)`, where a plain function returns a coroutine object: Trio
+# asks whether it got a coroutine, and awaits what is one without a frame.
+Coroutine.register(AwaitableView)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from .._crossing.errors import readable
 from .awaitables import await_across
 from .iterators import Iteration, nothing
 from .kinds import has_special
+from .sides import ASYNCIO
 from .view import View, ViewType, new_view, set_iteration, unview
 
 if TYPE_CHECKING:
@@ -235,6 +236,10 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
     for abc in abcs:
         if issubclass(cls, abc):
             abc.register(view_class)
+    if _Awaitable in bases and views.side is ASYNCIO:
+        # For `nursery.start_soon(client.fetch, url)`, where fetch is a plain function that returns a
+        # future: Trio asks whether it got a coroutine, and awaits what is one without a frame.
+        Coroutine.register(view_class)
     return view_class  # type: ignore[no-any-return]
 
 
