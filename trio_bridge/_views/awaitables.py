@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,17 @@ async def _await(awaitable: Awaitable[Any], begun: list[bool]) -> Any:
 
 def _as_coroutine(awaitable: Awaitable[Any], begun: list[bool]) -> Awaitable[Any]:
     # A coroutine object becomes the guest itself; other awaitables need a coroutine around them.
-    return awaitable if inspect.iscoroutine(awaitable) else _await(awaitable, begun)
+    if inspect.iscoroutine(awaitable):
+        return awaitable
+    if hasattr(type(awaitable), "asFuture"):
+        return _await_deferred(awaitable, begun)
+    return _await(awaitable, begun)
+
+
+async def _await_deferred(deferred: Any, begun: list[bool]) -> Any:
+    # Twisted's: its own await is for Twisted's coroutines only, and this is its way to asyncio.
+    begun.append(True)
+    return await deferred.asFuture(asyncio.get_running_loop())
 
 
 _crossings: Final = {ASYNCIO: ASYNCIO.crossing(_as_coroutine), TRIO: TRIO.crossing(_await)}
