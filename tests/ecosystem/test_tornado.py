@@ -105,10 +105,14 @@ async def test_a_deadline_ends_a_fetch_and_the_client_goes_on():
     has_begun, may_end = trio.Event(), asyncio.Event()
     client = t.httpclient.AsyncHTTPClient(force_instance=True, max_clients=1)
     gate = (r"/gate", Gate, {"has_begun": has_begun, "may_end": may_end})
+
+    async def fetch(url):
+        await client.fetch(url)
+
     async with serving(gate, (r"/double/(\d+)", Double)) as address:
         with trio.move_on_after(HANG) as deadline:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.fetch, f"http:{address}/gate")
+                nursery.start_soon(fetch, f"http:{address}/gate")
                 await has_begun.wait()
                 deadline.deadline = trio.current_time()
         assert deadline.cancelled_caught

@@ -60,14 +60,20 @@ def _drop(awaitable: Awaitable[Any]) -> None:
 
 
 class AwaitableView:
-    """A coroutine object for code of the other side to await, once."""
+    """A coroutine object for code of the other side to await, once.
 
-    __slots__ = ("_result", "original", "side")
+    It passes for a coroutine object itself: ``nursery.start_soon(library.function)`` and
+    ``create_task(view)`` ask for one. Trio then awaits it, as it has no frame; an asyncio task takes
+    its steps.
+    """
+
+    __slots__ = ("_result", "_steps", "original", "side")
 
     def __init__(self, side: Side, original: Awaitable[Any], result: Callable[[Any], Any]) -> None:
         self.side = side
         self.original = original
         self._result = result
+        self._steps: Generator[Any, Any, Any] | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         original = self.original
@@ -79,6 +85,19 @@ class AwaitableView:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return self._result(value)
 
+    def send(self, value: Any) -> Any:
+        """Take a step."""
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Take a step that begins with an error."""
+        if self._steps is None:
+            self.close()
+            self._steps = self.__await__()
+        return self._steps.throw(*error)
+
     def close(self) -> None:
         """Close the coroutine object without awaiting it."""
         if inspect.iscoroutine(self.original):
@@ -88,6 +107,4 @@ class AwaitableView:
         return f"{self.side.adapter}({self.original!r})"
 
 
-# For `nursery.start_soon(library.function)`, where a plain function returns a coroutine object: Trio
-# asks whether it got a coroutine, and awaits what is one without a frame.
 Coroutine.register(AwaitableView)
