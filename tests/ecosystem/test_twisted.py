@@ -1,7 +1,7 @@
 """Twisted: its asyncio reactor on the bridge's loop.
 
-A process has one reactor, which is tied to one loop and can't be started twice: so each program has a
-process of its own. It begins with ``open_reactor`` as ``docs/recipes/twisted.md`` has it.
+A process has one reactor, which is tied to one loop and can't be started twice: so each program has
+a process of its own. It begins with ``open_reactor`` as ``docs/recipes/twisted.md`` has it.
 """
 
 from __future__ import annotations

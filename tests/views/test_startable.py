@@ -141,7 +141,7 @@ class Deferred:
     def __repr__(self):
         return f"<Deferred at {id(self):#x}>"
 
-    def asFuture(self, loop):  # noqa: N802
+    def asFuture(self, loop):
         self.futures.append(loop.create_future())
         return self.futures[-1]
 

@@ -63,8 +63,8 @@ class AwaitableView:
     """A coroutine object for code of the other side to await, once.
 
     It passes for a coroutine object itself: ``nursery.start_soon(library.function)`` and
-    ``create_task(view)`` ask for one. Trio then awaits it, as it has no frame; an asyncio task takes
-    its steps.
+    ``create_task(view)`` ask for one. Trio then awaits it, as it has no frame; an asyncio task
+    takes its steps.
     """
 
     __slots__ = ("_result", "_steps", "original", "side")
