@@ -107,4 +107,5 @@ class AwaitableView:
         return f"{self.side.adapter}({self.original!r})"
 
 
-Coroutine.register(AwaitableView)
+_coroutine: Any = Coroutine  # an ABC, which pyright doesn't know
+_coroutine.register(AwaitableView)

@@ -270,7 +270,8 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
         if issubclass(cls, abc):
             abc.register(view_class)
     if _Startable in bases:
-        Coroutine.register(view_class)
+        coroutine: Any = Coroutine
+        coroutine.register(view_class)
     return view_class  # type: ignore[no-any-return]
 
 
