@@ -250,6 +250,11 @@ def _note(exc: BaseException) -> str | None:
         return _write("asyncio", "Trio", "trio2aio", exc)
     if message == "must be called from async context" and _raised_in(exc, "trio"):
         return _write("Trio", "asyncio", "aio2trio", exc)
+    if message.startswith("Task got bad yield: <Deferred "):
+        return (
+            f"Twisted's Deferreds can't be awaited {_DIRECTLY} in asyncio code. Write:\n"
+            "    await deferred.asFuture(asyncio.get_running_loop())"
+        )
     if message.startswith("Task got bad yield"):
         return _write("Trio", "asyncio", "aio2trio", exc)
     return None

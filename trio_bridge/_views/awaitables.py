@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,17 @@ async def _await(awaitable: Awaitable[Any], begun: list[bool]) -> Any:
 
 def _as_coroutine(awaitable: Awaitable[Any], begun: list[bool]) -> Awaitable[Any]:
     # A coroutine object becomes the guest itself; other awaitables need a coroutine around them.
-    return awaitable if inspect.iscoroutine(awaitable) else _await(awaitable, begun)
+    if inspect.iscoroutine(awaitable):
+        return awaitable
+    if hasattr(type(awaitable), "asFuture"):
+        return _await_deferred(awaitable, begun)
+    return _await(awaitable, begun)
+
+
+async def _await_deferred(deferred: Any, begun: list[bool]) -> Any:
+    # Twisted's: its own await is for Twisted's coroutines only, and this is its way to asyncio.
+    begun.append(True)
+    return await deferred.asFuture(asyncio.get_running_loop())
 
 
 _crossings: Final = {ASYNCIO: ASYNCIO.crossing(_as_coroutine), TRIO: TRIO.crossing(_await)}
@@ -49,14 +60,20 @@ def _drop(awaitable: Awaitable[Any]) -> None:
 
 
 class AwaitableView:
-    """A coroutine object for code of the other side to await, once."""
+    """A coroutine object for code of the other side to await, once.
 
-    __slots__ = ("_result", "original", "side")
+    It passes for a coroutine object itself: ``nursery.start_soon(library.function)`` and
+    ``create_task(view)`` ask for one. Trio then awaits it, as it has no frame; an asyncio task
+    takes its steps.
+    """
+
+    __slots__ = ("_result", "_steps", "original", "side")
 
     def __init__(self, side: Side, original: Awaitable[Any], result: Callable[[Any], Any]) -> None:
         self.side = side
         self.original = original
         self._result = result
+        self._steps: Generator[Any, Any, Any] | None = None
 
     def __await__(self) -> Generator[Any, Any, Any]:
         original = self.original
@@ -68,6 +85,19 @@ class AwaitableView:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return self._result(value)
 
+    def send(self, value: Any) -> Any:
+        """Take a step."""
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Take a step that begins with an error."""
+        if self._steps is None:
+            self.close()
+            self._steps = self.__await__()
+        return self._steps.throw(*error)
+
     def close(self) -> None:
         """Close the coroutine object without awaiting it."""
         if inspect.iscoroutine(self.original):
@@ -75,3 +105,7 @@ class AwaitableView:
 
     def __repr__(self) -> str:
         return f"{self.side.adapter}({self.original!r})"
+
+
+_coroutine: Any = Coroutine  # an ABC, which pyright doesn't know
+_coroutine.register(AwaitableView)

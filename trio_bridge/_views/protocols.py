@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,6 +131,38 @@ class _Awaitable(View):
         return self if value is original else views.adapt(value)
 
 
+class _Startable(View):
+    """Passes for a coroutine object, as an :class:`.awaitables.AwaitableView` does."""
+
+    __slots__ = ("trio_bridge_steps",)
+
+    trio_bridge_steps: Generator[Any, Any, Any]
+
+    def send(self, value: Any) -> Any:
+        return _steps(self).send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return _steps(self).throw(*error)
+
+
+_steps_slot: Final = _Startable.__dict__["trio_bridge_steps"]
+
+
+def _steps(view: Any) -> Generator[Any, Any, Any]:
+    try:
+        return _steps_slot.__get__(view)  # type: ignore[no-any-return]
+    except AttributeError:
+        steps = view.__await__()
+        _steps_slot.__set__(view, steps)
+        return steps  # type: ignore[no-any-return]
+
+
+def _is_startable(cls: type) -> bool:
+    """Not a future: ``asyncio.wait`` takes those, and refuses coroutines."""
+    has_own = any(hasattr(cls, name) for name in ("send", "throw"))
+    return not has_own and not hasattr(cls, "_asyncio_future_blocking")
+
+
 class _AsyncIterable(View):
     __slots__ = ()
 
@@ -229,12 +261,17 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
     bases = [base for names, base in _PROTOCOLS if any(has_special(cls, name) for name in names)]
     if issubclass(cls, type):
         bases.append(_Class)
+    if _Awaitable in bases and _is_startable(cls):
+        bases.append(_Startable)
     view_class: Any = ViewType(cls.__name__, (*bases, View), _namespace(views, cls))
     view_class.trio_bridge_stands_for = weakref.ref(cls)
     abcs: tuple[Any, ...] = (Mapping, Sequence)  # the match statement asks for those
     for abc in abcs:
         if issubclass(cls, abc):
             abc.register(view_class)
+    if _Startable in bases:
+        coroutine: Any = Coroutine
+        coroutine.register(view_class)
     return view_class  # type: ignore[no-any-return]
 
 
