@@ -15,7 +15,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-SELECTION = {"example": ["-q", "-e", "example"], "test": ["-m", "test"]}
+SELECTION = {
+    "example": ["-q", "-e", "example"],
+    "crawler": ["-q", "-e", "crawler"],
+    "test": ["-m", "test"],
+}
 
 
 def tox() -> Path:
