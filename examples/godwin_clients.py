@@ -83,7 +83,7 @@ async def receive(
     content["Content-Type"] = headers.get("Content-Type", "")
     kind = content.get_content_type()
     if kind not in ("text/html", "application/xhtml+xml"):
-        raise FetchError(f"{kind}, not HTML")
+        raise FetchError(f"{kind} instead of HTML")
     return decode(await read(), content.get_content_charset())
 
 

@@ -131,7 +131,10 @@ class Crawl:
         except FAILURES as error:
             self.failures[reason(error)] += 1
             return []
-        document = self._parse(page.url, html)  # a bug in there ends the crawl
+        # In a thread, as a very large page takes seconds. A bug in there ends the crawl.
+        document = await trio.to_thread.run_sync(
+            self._parse, page.url, html, abandon_on_cancel=True
+        )
         self.fetched += 1
         page.title = document.title
         if not self.match and (match := self.pattern.search(document.text)):
@@ -191,7 +194,7 @@ def address(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} doesn't begin with http:// or https:// and a host")
 
 
-def options() -> argparse.Namespace:
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Follow links until a page matches.")
     add = parser.add_argument
@@ -201,7 +204,7 @@ def options() -> argparse.Namespace:
     add("--timeout", type=seconds, default=10.0, help="for everything; default: %(default)s s")
     add("--client", choices=CLIENTS, default="aiohttp", help="default: %(default)s")
     add("--other-sites", action="store_true", help="follow links to other sites, too")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 async def main(options: argparse.Namespace) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+
+# Not every page is what the parser would like it to be.
+warnings.filterwarnings("ignore", category=MarkupResemblesLocatorWarning)
+warnings.filterwarnings("ignore", category=XMLParsedAsHTMLWarning)
 
 
 @dataclass
@@ -22,7 +27,7 @@ def parse(url: str, html: str) -> Document:
     soup = BeautifulSoup(html, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     base = soup.find("base", href=True)
-    where = urljoin(url, str(base["href"])) if base else url
+    where = (link(url, str(base["href"])) if base else None) or url
     links = [link(where, str(tag["href"])) for tag in soup.find_all("a", href=True)]
     text = " ".join(soup.get_text(" ").split())
     return Document(title, text, [address for address in links if address])

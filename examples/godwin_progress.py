@@ -59,15 +59,21 @@ def numbers(crawl: Crawl) -> dict[str, str]:
         "in flight": f"{len(crawl.in_flight)}",
         "queued": f"{crawl.queued:,}",
         "pages/s": f"{crawl.fetched / max(crawl.elapsed, 0.001):,.0f}",
-        "deep": f"{max(crawl.found)}",
+        "links deep": f"{max(crawl.found)}",
     }
 
 
 def panel(crawl: Crawl, timeout: float) -> Panel:
-    """How it goes, as a picture: the figures, a bar for each depth, what is being fetched, time."""
-    title = Text.assemble("Looking for ", (crawl.pattern.pattern, "bold magenta"))
-    content = Group(figures(crawl), "", depths(crawl), "", now(crawl), clock(crawl, timeout))
-    return Panel(content, title=title, title_align="left", border_style="cyan", padding=(1, 2))
+    """How it goes, as a picture: the figures, a bar for each depth, what is being fetched."""
+    return Panel(
+        Group(figures(crawl), "", depths(crawl), "", now(crawl)),
+        title=Text.assemble("Looking for ", (clean(crawl.pattern.pattern), "bold magenta")),
+        title_align="left",
+        subtitle=f"{crawl.elapsed:.1f} s of {timeout:g}",
+        subtitle_align="right",
+        border_style="green" if crawl.match else "cyan",
+        padding=(1, 2),
+    )
 
 
 def figures(crawl: Crawl) -> Table:
@@ -92,7 +98,7 @@ def depths(crawl: Crawl) -> Table:
         bar = Table.grid(expand=True)
         bar.add_column(ratio=found)
         bar.add_column(ratio=most - found)
-        bar.add_row(ProgressBar(total=found, completed=visited), "")
+        bar.add_row(ProgressBar(found, visited, complete_style="cyan", finished_style="green"), "")
         table.add_row(f"depth {depth}", bar, f"{visited:,} of {found:,}")
     return table
 
@@ -100,17 +106,13 @@ def depths(crawl: Crawl) -> Table:
 def now(crawl: Crawl) -> Text:
     """What is being fetched, as much as fits on a line."""
     names = " · ".join(name(page) for page in crawl.in_flight)
-    return Text.assemble(("→ ", "cyan"), names, no_wrap=True, overflow="ellipsis")
-
-
-def clock(crawl: Crawl, timeout: float) -> Text:
-    """How much time has passed."""
-    return Text(f"{crawl.elapsed:.1f} s of {timeout:g}", "dim", justify="right")
+    return Text.assemble(("→ " if names else "", "cyan"), names, no_wrap=True, overflow="ellipsis")
 
 
 def name(page: Page) -> str:
     """The end of a page's address, for people."""
-    return clean(unquote(urlsplit(page.url).path.rstrip("/").rpartition("/")[2])) or "/"
+    path = unquote(urlsplit(page.url).path)
+    return clean(path.rstrip("/").rpartition("/")[2].replace("_", " ")) or "/"
 
 
 def clean(text: str) -> str:
@@ -124,43 +126,41 @@ def clean(text: str) -> str:
 def result(crawl: Crawl) -> Text:
     """The way to the page that matches, or why there is none."""
     if not crawl.match:
-        return Text(f"{why_not(crawl)} {summary(crawl)}")
+        return Text(f"{why_not(crawl)}\n{summary(crawl)}")
     page, match = crawl.match
-    path = page.path()
-    width = max(len(clean(step.title)) for step in path)
-    text = Text.assemble("Found ", (clean(match[0]), "bold magenta"), f": {summary(crawl)}\n")
+    text = Text.assemble("Found ", (clean(match[0]), "bold magenta"), f". {summary(crawl)}\n")
     text.append(f"The way there is {page.depth} links long:\n")
-    for step in path:
+    width = max(len(clean(step.title)) for step in page.path())
+    for step in page.path():
         text.append(f"{step.depth:4}  ", "cyan").append(clean(step.title).ljust(width), "bold")
         text.append(f"  {step.url}\n", "dim")
     return text.append_text(quotation(match))
 
 
 def summary(crawl: Crawl) -> str:
-    """What was done, in a sentence."""
-    reasons = ", ".join(f"{count} times {reason}" for reason, count in crawl.failures.most_common())
-    failed = f", {crawl.failures.total():,} fetches failed ({reasons})" if reasons else ""
-    return f"{crawl.fetched:,} pages fetched in {crawl.elapsed:.2f} s{failed}."
+    """What was done."""
+    text = f"{crawl.fetched:,} pages were fetched in {crawl.elapsed:.2f} s."
+    if crawl.failures:
+        reasons = (f"{reason}: {count}" for reason, count in sorted(crawl.failures.items()))
+        text += f"\n{crawl.failures.total():,} fetches failed ({'; '.join(reasons)})."
+    return text
 
 
 def why_not(crawl: Crawl) -> str:
-    """Why no page was found."""
+    """Why there is no page."""
     pattern = crawl.pattern.pattern
     if crawl.unfinished:
-        return f"Out of time: no page has matched {pattern!r}, and {crawl.unfinished:,} are left."
+        return (
+            f"Out of time: no page has matched {pattern!r} yet, and {crawl.unfinished:,} are left."
+        )
     if not crawl.fetched:
-        return "The start page can't be fetched."
+        return f"The start page can't be fetched: {crawl.start.url}"
     return f"No page matches {pattern!r}."
 
 
-def quotation(match: re.Match[str]) -> Text:
+def quotation(match: re.Match[str], around: int = 36) -> Text:
     """The match, with what stands around it."""
-    text, (start, end) = match.string, match.span()
-    before, after = text[max(0, start - 60) : start], text[end : end + 60]
-    return Text.assemble(
-        ("      “…", "dim"),
-        clean(before),
-        (clean(match[0]), "bold magenta"),
-        clean(after),
-        ("…”", "dim"),
-    )
+    page, (start, end) = match.string, match.span()
+    before, after = page[max(0, start - around) : start], page[end : end + around]
+    text = Text.assemble("      “…", clean(before), (clean(match[0]), "bold magenta"))
+    return text.append(f"{clean(after)}…”")

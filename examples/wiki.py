@@ -219,7 +219,7 @@ CHARTER = "<!DOCTYPE html><meta charset=utf-8><title>Charter</title><p>Fait Ã  Ã
 # ---- how it is served: asyncio code, as one finds it in aiohttp's documentation
 
 
-def application(latency: float) -> aiohttp.web.Application:
+def application(latency: float = 0.02) -> aiohttp.web.Application:
     """The web application; it takes its time to answer, up to ``latency`` seconds."""
     pages = {path_of(title): title for title in TITLES}
     delays = random.Random("delays")
@@ -248,9 +248,9 @@ def application(latency: float) -> aiohttp.web.Application:
 
 
 @asynccontextmanager
-async def served(port: int = 0, latency: float = 0.02) -> AsyncIterator[str]:
+async def served(port: int = 0, wiki: aiohttp.web.Application | None = None) -> AsyncIterator[str]:
     """Serve the wiki on loopback from Trio code; the address of its main page."""
-    runner = web.AppRunner(application(latency))
+    runner = web.AppRunner(wiki or application())
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
