@@ -3,7 +3,8 @@
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
 ``test`` runs on every Python that is found here, of those that are supported: everything on the
 first and the newest that is released, and the core on the others. What follows is passed on to tox
-(``-e py314-uvloop`` selects one environment; the crawler's options come after ``--``); the whole matrix is ``.venv/bin/tox run``.
+(``-e py314-uvloop`` selects one environment), and what follows ``--`` to the program that it runs
+(``crawler -- --help``); the whole matrix is ``.venv/bin/tox run``.
 """
 
 from __future__ import annotations

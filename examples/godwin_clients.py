@@ -27,7 +27,10 @@ class FetchError(Exception):
     """The server has answered, but there is nothing to read."""
 
 
-FAILURES = (FetchError, aiohttp.ClientError, httpx.HTTPError, httpx.InvalidURL, OSError)
+# UnicodeError: both clients raise it as it is for host names that can't be, like "a..b".
+FAILURES = (
+    *(FetchError, aiohttp.ClientError, httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError),
+)
 
 
 def reason(error: Exception) -> str:

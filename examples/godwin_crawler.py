@@ -215,7 +215,7 @@ async def main(options: argparse.Namespace) -> int:
         with trio.move_on_after(options.timeout):
             async with CLIENTS[options.client]() as fetch:
                 await crawl.run(fetch, progress)
-    Console(stderr=not crawl.match).print(result(crawl), soft_wrap=True)
+        Console(stderr=not crawl.match).print(result(crawl), soft_wrap=True)
     return 0 if crawl.match else 1
 
 

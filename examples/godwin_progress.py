@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DEPTHS = 8
 """How many of the deepest levels the panel has room for."""
 
+TITLE = 60
+"""How many letters of a title the result has room for."""
+
 
 async def show_progress(crawl: Crawl, timeout: float) -> None:
     """Show how the crawl goes until it has ended, which cancels this."""
@@ -129,33 +132,41 @@ def result(crawl: Crawl) -> Text:
         return Text(f"{why_not(crawl)}\n{summary(crawl)}")
     page, match = crawl.match
     text = Text.assemble("Found ", (clean(match[0]), "bold magenta"), f". {summary(crawl)}\n")
-    text.append(f"The way there is {page.depth} links long:\n")
-    width = max(len(clean(step.title)) for step in page.path())
-    for step in page.path():
-        text.append(f"{step.depth:4}  ", "cyan").append(clean(step.title).ljust(width), "bold")
-        text.append(f"  {step.url}\n", "dim")
+    text.append(f"The way there is {count(page.depth, 'link')} long:\n")
+    titles = [clean(step.title)[:TITLE] for step in page.path()]
+    for step, title in zip(page.path(), titles, strict=True):
+        text.append(f"{step.depth:4}  ", "cyan")
+        text.append(title.ljust(max(map(len, titles))), "bold")
+        text.append(f"  {clean(step.url)}\n", "dim")
     return text.append_text(quotation(match))
 
 
 def summary(crawl: Crawl) -> str:
     """What was done."""
-    text = f"{crawl.fetched:,} pages were fetched in {crawl.elapsed:.2f} s."
-    if crawl.failures:
-        reasons = (f"{reason}: {count}" for reason, count in sorted(crawl.failures.items()))
-        text += f"\n{crawl.failures.total():,} fetches failed ({'; '.join(reasons)})."
-    return text
+    text = f"{count(crawl.fetched, 'page')} fetched in {crawl.elapsed:.2f} s"
+    if not crawl.failures:
+        return f"{text}."
+    reasons = ", ".join(
+        f"{reason} ({number:,})" for reason, number in crawl.failures.most_common(9)
+    )
+    return f"{text}, {count(crawl.failures.total(), 'failure')}:\n  {clean(reasons)}"
 
 
 def why_not(crawl: Crawl) -> str:
     """Why there is no page."""
-    pattern = crawl.pattern.pattern
+    pattern = clean(crawl.pattern.pattern)
     if crawl.unfinished:
         return (
-            f"Out of time: no page has matched {pattern!r} yet, and {crawl.unfinished:,} are left."
+            f"Out of time: nothing matches {pattern} yet, {count(crawl.unfinished, 'page')} left."
         )
     if not crawl.fetched:
         return f"The start page can't be fetched: {crawl.start.url}"
-    return f"No page matches {pattern!r}."
+    return f"No page matches {pattern}."
+
+
+def count(number: int, thing: str) -> str:
+    """So many of them."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def quotation(match: re.Match[str], around: int = 36) -> Text:
