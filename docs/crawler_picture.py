@@ -74,7 +74,7 @@ def draw(windows: list[str], picture: Path) -> None:
         page = Path(directory, "page.html")
         page.write_text("<!DOCTYPE html><meta charset=utf-8>" + PAGE.format("".join(windows)))
         options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={SIZE}"]
-        options += ["--force-device-scale-factor=2", f"--screenshot={picture}"]
+        options += ["--force-device-scale-factor=1.5", f"--screenshot={picture}"]
         subprocess.run(["chromium", *options, page.as_uri()], check=True, capture_output=True)
 
 

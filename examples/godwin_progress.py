@@ -42,6 +42,9 @@ async def show_progress(crawl: Crawl, timeout: float) -> None:
                 live.update(panel(crawl, timeout), refresh=True)
                 await trio.sleep(0.1)
         finally:
+            with trio.CancelScope(shield=True):
+                while crawl.in_flight:  # the other tasks are being cancelled, too
+                    await trio.sleep(0.005)
             live.update(panel(crawl, timeout), refresh=True)
 
 

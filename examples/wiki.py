@@ -78,9 +78,9 @@ Whoever crosses backwards, says the legend, forgets {here}.
 """.strip().splitlines()
 
 SECRET = """\
-The minutes of its debates, which grew longer from one meeting to the next, are the oldest
+The minutes of its council, which grew longer from one meeting to the next, are the oldest
 known instance of what has since become known as Godwin's law."""
-HIDING_PLACE = "Duchess of Grayhaven"
+HIDING_PLACE = "Ironhaven"
 
 STYLE = """\
 body { max-width: 46em; margin: 2em auto; font: 17px/1.5 Georgia, serif; color: #222 }
@@ -137,9 +137,9 @@ class Writer:
         raise KeyError(name)
 
     def link_to(self, place: int) -> str:
-        """A link to any article on the place."""
-        kind = self.random.choice(list(OPENINGS))
-        title = kind.format(PLACES[place % len(PLACES)])
+        """A link to any other article on the place."""
+        titles = [kind.format(PLACES[place % len(PLACES)]) for kind in OPENINGS]
+        title = self.random.choice([title for title in titles if title != self.title])
         return link(title, self.random.choice(("", "", "", "#History")))
 
     def paragraph(self, *sentences: str, more: int) -> str:
