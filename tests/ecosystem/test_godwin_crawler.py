@@ -163,7 +163,7 @@ async def test_a_deadline_ends_it_at_once_and_leaves_no_connection(
         arguments = ["--client", client, "--limit", "10", "--timeout", "1", url + start]
         times = []
         # A busy machine makes one run late; what waits for something makes all of them late.
-        while len(times) < 5 and min(times, default=2) >= 1.2:
+        while len(times) < 10 and min(times, default=2) >= 1.2:
             server.opened = 0
             begun = trio.current_time()
             status = await godwin_crawler.main(godwin_crawler.options(arguments))
@@ -315,20 +315,16 @@ async def test_the_program_finds_the_word_on_a_wiki_of_its_own(client):
     assert "\x1b" not in out + err
 
 
-async def test_the_program_ends_soon_after_its_deadline(client):
+async def test_the_program_doesnt_wait_for_answers_after_its_deadline(client):
     async with slow_site() as (server, url):
-        times = []
-        while len(times) < 5 and min(times, default=9) >= 1.6:
-            server.opened_at = None
-            arguments = ("--client", client, "--timeout", "1", f"{url}/hub")
-            result = await run_crawler(*arguments)
-            # Without the start of Python, with its end.
-            times.append(time.monotonic() - server.opened_at)
-            assert result.returncode == 1
-            assert result.stdout == b""
-            assert b"Out of time" in result.stderr
-            assert b"Traceback" not in result.stderr
-    assert min(times) < 1.6
+        result = await run_crawler("--client", client, "--timeout", "1", f"{url}/hub")
+        await server.until_all_have_gone()
+        # Without the start of Python, with its end, on a busy machine.
+        took = time.monotonic() - server.opened_at
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert b"Out of time: nothing matches" in result.stderr
+    assert b"Traceback" not in result.stderr
+    assert took < SLOW
 
 
 async def test_the_program_says_why_it_found_nothing(client):
