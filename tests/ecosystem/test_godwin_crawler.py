@@ -200,6 +200,15 @@ async def test_a_page_that_takes_long_to_parse_doesnt_outlast_the_deadline(clien
         await server.until_all_have_gone()
 
 
+async def test_leaving_a_client_closes_the_connections_that_it_keeps(client):
+    async with serving({"/": answer("")}) as (server, url):
+        async with CLIENTS[client]() as fetch:
+            await fetch(f"{url}/")
+            assert server.open == 1
+        await server.until_all_have_gone()
+    del fetch  # only now may the garbage collector have them
+
+
 # ---- what goes wrong
 
 
