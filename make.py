@@ -1,9 +1,10 @@
-"""Set up and run: ``python make.py example`` and ``python make.py test``.
+"""Set up and run: ``python make.py example``, ``crawler`` and ``test``.
 
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
 ``test`` runs on every Python that is found here, of those that are supported: everything on the
 first and the newest that is released, and the core on the others. What follows is passed on to tox
-(``-e py314-uvloop`` selects one environment); the whole matrix is ``.venv/bin/tox run``.
+(``-e py314-uvloop`` selects one environment), and what follows ``--`` to the program that it runs
+(``crawler -- --help``); the whole matrix is ``.venv/bin/tox run``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-SELECTION = {"example": ["-q", "-e", "example"], "test": ["-m", "test"]}
+SELECTION = {
+    "example": ["-q", "-e", "example"],
+    "crawler": ["-q", "-e", "crawler"],
+    "test": ["-m", "test"],
+}
 
 
 def tox() -> Path:
