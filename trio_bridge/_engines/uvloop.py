@@ -177,11 +177,12 @@ SECONDS_PER_TURN: Final = 0.0002
 class UvloopEngine:
     """See :class:`._interface.Engine`, whose rules this keeps.
 
-    To call libuv for each iteration takes as long as a short iteration does. So while there is
-    work libuv runs, and the *stopper*, a callback of our own, stops it when there is nothing more
-    to do. libuv never waits: each iteration has the stopper or a callback that leads to it, or
-    libuv has been told to stop. A stopper that raises (a signal handler of the user's may,
-    anywhere) is no exception: then uvloop or ``call_exception_handler`` stops libuv.
+    What a crossing needs is done in one iteration or two, and libuv is called for each of these. A
+    call takes as long as a short iteration does. So where there is more work libuv runs by itself,
+    and the *stopper*, a callback of our own, stops it when there is nothing more to do. libuv never
+    waits: each iteration has the stopper or a callback that leads to it, or libuv has been told to
+    stop. A stopper that raises (a signal handler of the user's may, anywhere) is no exception: then
+    uvloop or ``call_exception_handler`` stops libuv.
     """
 
     hides_work = True
@@ -208,7 +209,8 @@ class UvloopEngine:
         self._row_of_4, self._row_of_16 = rows[3], rows[15]
         self._next = self._stopper
         self._stopped_at = 0.0
-        self._is_busy = self._is_slow = False
+        self._busy_turns = 0
+        self._is_slow = False
         self._events_seen = -1
         self._end = 0.0
         self._timers: VirtualTimers | None = None
@@ -223,7 +225,7 @@ class UvloopEngine:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
         start = perf_counter()
-        if self._is_busy and not self._is_slow:
+        if self._busy_turns > 1 and not self._is_slow:
             self._end = start + SECONDS_PER_TURN
             self._run_while_busy()
         else:
@@ -236,8 +238,11 @@ class UvloopEngine:
             raise self._exits.pop(0)
         # Where there were events there are often more: another poll (a microsecond) is cheaper than
         # to park and be woken by Trio (ten).
-        self._is_busy = bool(self._ready) or self._events.value != self._events_seen
-        return NOW if self._is_busy else self.due()
+        if self._ready or self._events.value != self._events_seen:
+            self._busy_turns += 1
+            return NOW
+        self._busy_turns = 0
+        return self.due()
 
     def _run_while_busy(self) -> None:
         self._events_seen = -1
