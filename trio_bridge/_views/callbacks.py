@@ -43,7 +43,7 @@ class Callback:
         return self if instance is None else MethodType(self, instance)
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self.__wrapped__)
 
     def __getattr__(self, name: str) -> Any:
