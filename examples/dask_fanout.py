@@ -18,6 +18,7 @@ import argparse
 import math
 import sys
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import distributed
@@ -83,9 +84,14 @@ def progress_bar() -> Progress:
     )
 
 
-async def wait_until_idle(client: distributed.Client) -> None:
-    """Until no worker has a task, in the scheduler's eyes."""
-    while any((await client.processing()).values()):
+async def wait_until_gone(client: distributed.Client, job: Callable[[range], int]) -> None:
+    """Until no worker has a task of the job's, in the scheduler's eyes; there may be others."""
+
+    async def is_there() -> bool:
+        keys = chain.from_iterable((await client.processing()).values())
+        return any(str(key).startswith(job.__name__) for key in keys)
+
+    while await is_there():
         await trio.sleep(0.01)
 
 
@@ -100,8 +106,8 @@ async def main(address: str, options: argparse.Namespace) -> None:
             print(f"There are {primes} primes below {blocks[-1].stop}.")
         if deadline.cancelled_caught:
             print(f"Gave up after {options.deadline} s.")
-        await wait_until_idle(client)
-        print("No task is left on the cluster.")
+        await wait_until_gone(client, count_primes)
+        print("No task of ours is left on the cluster.")
 
 
 def parse_arguments() -> argparse.Namespace:

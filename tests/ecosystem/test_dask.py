@@ -202,13 +202,15 @@ def test_the_example_on_a_cluster_of_its_own():
     out, err = start_example().communicate(timeout=HANG)
     assert err == ""
     assert "200/200" in out
-    assert out.endswith("There are 78498 primes below 1000000.\nNo task is left on the cluster.\n")
+    assert out.endswith(
+        "There are 78498 primes below 1000000.\nNo task of ours is left on the cluster.\n"
+    )
 
 
 def test_the_example_gives_up_at_its_deadline(dask_address):
     out, err = start_example(dask_address, "--deadline", "1", *ENDLESS).communicate(timeout=HANG)
     assert err == ""
-    assert out.endswith("Gave up after 1.0 s.\nNo task is left on the cluster.\n")
+    assert out.endswith("Gave up after 1.0 s.\nNo task of ours is left on the cluster.\n")
 
 
 async def test_the_example_is_interrupted(dask_address, connect):
