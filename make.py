@@ -1,4 +1,4 @@
-"""Set up and run: ``python make.py example``, ``crawler`` and ``test``.
+"""Set up and run: ``python make.py example``, ``crawler``, ``dask`` and ``test``.
 
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
 ``test`` runs on every Python that is found here, of those that are supported: everything on the
@@ -19,6 +19,7 @@ VENV = ROOT / ".venv"
 SELECTION = {
     "example": ["-q", "-e", "example"],
     "crawler": ["-q", "-e", "crawler"],
+    "dask": ["-q", "-e", "dask"],
     "test": ["-m", "test"],
 }
 

@@ -45,3 +45,9 @@ def redis_url():
 def nats_url():
     with servers.nats() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def dask_address():
+    with servers.dask() as address:
+        yield address

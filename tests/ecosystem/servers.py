@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 import warnings
 
 import pytest
+from conftest import ROOT
 
 START = 30
 """Seconds within which a server has to accept connections."""
@@ -47,6 +49,12 @@ def nats():
     port = free_port()
     with _process(program, "--addr", "127.0.0.1", "--port", str(port), port=port):
         yield f"nats://127.0.0.1:{port}"
+
+
+def dask():
+    """The address of a Dask scheduler with two workers, started as the example does it."""
+    pytest.importorskip("distributed")
+    return runpy.run_path(str(ROOT / "examples" / "dask_cluster.py"))["cluster"]()
 
 
 def free_port() -> int:

@@ -19,6 +19,7 @@ NEEDS = {
     "postgres": ("postgres", "DATABASE_URL"),
     "redis": ("redis_url", "REDIS_URL"),
     "nats": ("nats_url", "NATS_URL"),
+    "dask": ("dask_address", "DASK_ADDRESS"),
 }
 PROGRAM = re.compile(
     r"```python\n(?P<code>.*?)```\n+It prints:\n\n```text\n(?P<printed>.*?)```", re.DOTALL

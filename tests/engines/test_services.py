@@ -101,6 +101,17 @@ async def test_4_6_process_pool():
             await loop.run_in_executor(executor, int, "seven")
 
 
+def process_of(offset):
+    return os.getpid() + offset
+
+
+async def test_4_6_process_pool_from_trio_code():
+    loop = trio2aio(trio_bridge.current_loop())
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+        assert await loop.run_in_executor(executor, process_of, 0) != os.getpid()
+
+
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="interpreter pools came with 3.14")
 @trio2aio
 async def test_4_6_interpreter_pool():

@@ -1774,6 +1774,75 @@ async def test_pickles(adapt, protocol):
     assert pickle.loads(pickle.dumps(adapt(os.path))) == adapt(os.path)
 
 
+def double(number):
+    """Twice as much."""
+    return 2 * number
+
+
+class Doubler:
+    def double(self, number):
+        return 2 * number
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@both
+async def test_a_callback_is_pickled_as_the_function_that_it_calls(adapt, protocol):
+    # As a process pool does, and as clusters do, where trio_bridge may not be installed.
+    thing = Thing(owner(adapt))
+    callbacks = [double, Doubler().double, functools.partial(double), len]
+    for number, callback in enumerate(callbacks):
+        adapt(thing).add_listener(callback)
+        assert unview(thing.listeners[number]) is callback
+        pickled = pickle.dumps(thing.listeners[number], protocol)
+        assert b"trio_bridge" not in pickled.replace(__name__.encode(), b"")
+        assert type(pickle.loads(pickled)) is type(callback)
+    assert pickle.loads(pickle.dumps(thing.listeners[0], protocol)) is double
+
+
+@both
+async def test_a_callback_is_taken_for_the_function_that_it_calls(adapt):
+    thing = Thing(owner(adapt))
+    adapt(thing).add_listener(double)
+    adapt(thing).add_listener(Doubler().double)
+    function, method = thing.listeners
+    assert inspect.isfunction(function)
+    assert inspect.ismethod(method)
+    assert not inspect.iscoroutinefunction(function)
+    assert (function.__name__, function.__doc__) == ("double", "Twice as much.")
+    assert function.__module__ == method.__module__ == __name__
+    assert inspect.signature(function) == inspect.signature(method) == inspect.signature(double)
+    assert repr(function) == repr(double)
+    assert copy.copy(function) is copy.deepcopy(function) is function
+
+
+@both
+async def test_what_is_set_on_a_callback_is_its_own(adapt):
+    thing = Thing(owner(adapt))
+
+    def callback():
+        return side()
+
+    callback.before = 1
+    adapt(thing).add_listener(callback)
+    (given,) = thing.listeners
+    given.after = 2
+    assert (given.before, given.after) == (1, 2)
+    assert vars(callback) == {"before": 1}
+
+
+@both
+async def test_a_callback_in_a_class_becomes_a_method(adapt):
+    class Button:
+        def press(self):
+            return self.on_press()
+
+    def on_press(button):
+        return side(), is_view(button)
+
+    adapt(Button).on_press = on_press
+    assert adapt(Button()).press() == (user(adapt), True)
+
+
 @both
 async def test_weak_references(adapt):
     view = adapt(Data(1))

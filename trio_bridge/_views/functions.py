@@ -1,7 +1,7 @@
 """Functions and methods as seen from the other side, and callbacks the way back.
 
-Every adapter is a real function of its kind, with the name, signature and docs of the original. In
-code of the original's own side it does what the original does.
+Every adapter is a real function of its kind (a callback is taken for one), with the name, signature
+and docs of the original. In code of the original's own side it does what the original does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from .._crossing.errors import readable
+from .callbacks import Callback
 from .iterators import generator_function
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def original_of(fn: Any) -> tuple[Side, Any] | None:
 
 
 def _adapted(fn: Any) -> tuple[Side, Any] | None:
+    if type(fn) is Callback:
+        return fn.trio_bridge_caller.side, fn.__wrapped__
     found = vars(fn).get(_ADAPTED) if type(fn) is FunctionType else None
     return found[:2] if found and found[2] == id(fn) else None
 
@@ -66,7 +69,7 @@ class Caller:
     def __init__(
         self, side: Side, arguments: Change, result: Change, own_arguments: Change
     ) -> None:
-        self._side: Final = side
+        self.side: Final = side
         self._arguments: Final = arguments
         self._result: Final = result
         self._own_arguments: Final = own_arguments
@@ -95,21 +98,21 @@ class Caller:
             adapter = self._generator_function(fn)
         else:
             adapter = self._plain_function(fn)
-        vars(adapter)[_ADAPTED] = (self._side, fn, id(adapter))
+        vars(adapter)[_ADAPTED] = (self.side, fn, id(adapter))
         return adapter
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a plain function or a class. What it raises is for the caller to make readable."""
-        if self._side.is_own():
+        if self.side.is_own():
             return fn(*map(self._own_arguments, args), **_mapped(self._own_arguments, kwargs))
         change = self._arguments
-        return self._result(self._side.call(fn, *map(change, args), **_mapped(change, kwargs)))
+        return self._result(self.side.call(fn, *map(change, args), **_mapped(change, kwargs)))
 
     def _async_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        crossing = self._side.crossing(fn)
+        crossing = self.side.crossing(fn)
         if self._result is as_is:
             return functools.wraps(fn)(crossing)
-        is_own, own_arguments = self._side.is_own, self._own_arguments
+        is_own, own_arguments = self.side.is_own, self._own_arguments
         arguments, result = self._arguments, self._result
 
         @functools.wraps(fn)
@@ -125,7 +128,7 @@ class Caller:
         return call
 
     def _generator_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        is_own, own_arguments = self._side.is_own, self._own_arguments
+        is_own, own_arguments = self.side.is_own, self._own_arguments
         arguments = self._arguments
 
         def make(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -133,7 +136,7 @@ class Caller:
             generator: AsyncGenerator[Any, Any] = fn(*map(change, args), **_mapped(change, kwargs))
             return generator
 
-        return functools.wraps(fn)(generator_function(self._side, make, self._result))
+        return functools.wraps(fn)(generator_function(self.side, make, self._result))
 
     def _plain_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fn)
@@ -144,6 +147,14 @@ class Caller:
                 raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
         return call
+
+
+class CallbackCaller(Caller):
+    """How functions of one side are called by code of the other that was given them."""
+
+    def adapt(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """The callback for a plain function of any kind."""
+        return Callback(self, fn)
 
 
 def _mapped(change: Change, kwargs: dict[str, Any]) -> dict[str, Any]:

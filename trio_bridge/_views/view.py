@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from .._crossing.errors import readable
 from .awaitables import AwaitableView
+from .callbacks import Callback
 from .functions import original_of
 from .iterators import originals
 from .kinds import has_special
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CALLABLES: Final = (types.FunctionType, types.MethodType, functools.partial)
+CALLABLES: Final = (types.FunctionType, types.MethodType, functools.partial, Callback)
 
 
 class ViewType(type):
