@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from .._crossing.errors import readable
+from .._private import may_wait_in_greenlet
 from .iterators import generator_function
 
 if TYPE_CHECKING:
@@ -144,6 +145,20 @@ class Caller:
                 raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
         return call
+
+
+class CallbackCaller(Caller):
+    """How plain functions of one side, that went into a function of the other, are called by it."""
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call it on its own side, or where the library runs it as code of the library's side.
+
+        SQLAlchemy's ``run_sync`` does so: in there each of its plain functions may suspend the
+        task, and in the middle of a plain function there is no going from one side to the other.
+        """
+        if may_wait_in_greenlet():
+            return fn(*args, **kwargs)
+        return super().call(fn, args, kwargs)
 
 
 def _mapped(change: Change, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from .awaitables import AwaitableView
 from .contents import unview_contents
-from .functions import Caller, is_async_function, original_of
+from .functions import CallbackCaller, Caller, is_async_function, original_of
 from .iterators import generator, originals
 from .kinds import SIMPLE, is_container, is_data, is_data_class, is_data_type
 from .protocols import view_class_of
@@ -239,6 +239,7 @@ def _unchanged(value: Any) -> Any:
 
 VIEWS: Final[dict[Side, Views]] = {ASYNCIO: Views(ASYNCIO), TRIO: Views(TRIO)}
 CALLBACKS: Final[dict[Side, Caller]] = {
-    side: Caller(other(side), VIEWS[side].adapt, VIEWS[side].argument, _unchanged) for side in VIEWS
+    side: CallbackCaller(other(side), VIEWS[side].adapt, VIEWS[side].argument, _unchanged)
+    for side in VIEWS
 }
 """For each side: how the other side's functions are called by its code."""
