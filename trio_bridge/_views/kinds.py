@@ -6,8 +6,8 @@
 2. A list, dict, set or tuple is plain data if all that it holds is.
 3. An exception class and a class of plain data cross unchanged.
 4. What is async in any way is no plain data, unless it is an exception.
-5. Objects that SQLAlchemy keeps in tables cross as they are: their classes are the program's, and what
-   refers to them (a relationship's list, ``sqlalchemy.inspect``) looks for the very object.
+5. Objects that SQLAlchemy keeps in tables cross as they are: their classes are the program's, and
+   what refers to them (a relationship's list, ``sqlalchemy.inspect``) looks for the very object.
 """
 
 from __future__ import annotations
