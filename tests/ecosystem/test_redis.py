@@ -178,13 +178,10 @@ async def test_no_server_is_an_error():
 
 
 async def test_nothing_is_left_on_the_server(connect, redis_url):
-    async def ping(client):
-        await client.ping()
-
     async with connect() as client:
         async with trio.open_nursery() as nursery:
             for _ in range(5):
-                nursery.start_soon(ping, client)
+                nursery.start_soon(client.ping)  # no async function, but what it returns is awaited
         async with client.pubsub() as pubsub:
             await pubsub.subscribe("news")
 
