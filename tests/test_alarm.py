@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 import trio_bridge
-from trio_bridge._alarm import DeadlineAlarm, TimerAlarm, make_alarm
+from trio_bridge import _alarm
+from trio_bridge._alarm import DeadlineAlarm, make_alarm
 
-has_timers = hasattr(os, "timerfd_create")
-KINDS = [DeadlineAlarm, pytest.param(TimerAlarm, marks=pytest.mark.skipif("not has_timers"))]
+KINDS = [DeadlineAlarm]
+if has_timers := hasattr(_alarm, "TimerAlarm"):
+    KINDS.append(_alarm.TimerAlarm)
 
 
 @pytest.fixture(params=KINDS)
@@ -120,6 +123,10 @@ def test_what_rings_may_set_it(kind):
 
     trio.run(main)
     assert len(rung) == 3
+
+
+def test_linux_has_timers_since_python_3_13():
+    assert has_timers == (sys.platform == "linux" and sys.version_info >= (3, 13))
 
 
 def test_virtual_time_has_deadlines():

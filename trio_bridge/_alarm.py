@@ -7,7 +7,9 @@ told to stop by cancellation.
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trio
@@ -40,11 +42,9 @@ def make_alarm(*, is_virtual: bool) -> Alarm:
     Args:
       is_virtual: whether Trio's clock is not the system's.
     """
-    if not is_virtual and hasattr(os, "timerfd_create"):
-        try:
+    if sys.platform == "linux" and sys.version_info >= (3, 13) and not is_virtual:
+        with suppress(OSError):  # no descriptor is left, or an old kernel
             return TimerAlarm()
-        except OSError:
-            pass  # no descriptor is left, or an old kernel
     return DeadlineAlarm()
 
 
@@ -83,32 +83,34 @@ class DeadlineAlarm:
         """See :class:`Alarm`."""
 
 
-class TimerAlarm:
-    """A timer of the kernel's: Linux, real time, Python 3.13 and later.
+if sys.platform == "linux" and sys.version_info >= (3, 13):
 
-    It becomes readable as a socket does. A deadline costs a scope that is made, cancelled and left:
-    together a fifth of the time that a sleeping task takes.
+    class TimerAlarm:
+        """A timer of the kernel's: Linux, real time, Python 3.13 and later.
 
-    Raises:
-      OSError: there is none to be had.
-    """
+        It becomes readable as a socket does. A deadline costs a scope that is made, cancelled and
+        left: together a fifth of the time that a sleeping task takes.
 
-    def __init__(self) -> None:
-        flags = os.TFD_NONBLOCK | os.TFD_CLOEXEC
-        self._descriptor: Final = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)
+        Raises:
+          OSError: there is none to be had.
+        """
 
-    def set(self, delay: float) -> None:
-        """See :class:`Alarm`."""
-        # 0 would unset it, and what the kernel's integer can't hold is an error.
-        os.timerfd_settime(self._descriptor, initial=min(max(delay, 1e-9), _LONGEST))
+        def __init__(self) -> None:
+            flags = os.TFD_NONBLOCK | os.TFD_CLOEXEC
+            self._descriptor: Final = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)
 
-    async def watch(self, ring: Callable[[], Awaitable[object]]) -> None:
-        """See :class:`Alarm`."""
-        while True:
-            await trio.lowlevel.wait_readable(self._descriptor)
-            os.timerfd_settime(self._descriptor, initial=0)  # which makes it unreadable
-            await ring()
+        def set(self, delay: float) -> None:
+            """See :class:`Alarm`."""
+            # 0 would unset it, and what the kernel's integer can't hold is an error.
+            os.timerfd_settime(self._descriptor, initial=min(max(delay, 1e-9), _LONGEST))
 
-    def close(self) -> None:
-        """See :class:`Alarm`."""
-        os.close(self._descriptor)
+        async def watch(self, ring: Callable[[], Awaitable[object]]) -> None:
+            """See :class:`Alarm`."""
+            while True:
+                await trio.lowlevel.wait_readable(self._descriptor)
+                os.timerfd_settime(self._descriptor, initial=0)  # which makes it unreadable
+                await ring()
+
+        def close(self) -> None:
+            """See :class:`Alarm`."""
+            os.close(self._descriptor)

@@ -48,6 +48,7 @@ def test_a_recipe_prints_what_its_page_says(code, printed, needs, request, tmp_p
         capture_output=True,
         text=True,
         env=environment,
+        cwd=tmp_path,  # some make a file
         timeout=50,
     )
     assert (result.returncode, result.stderr) == (0, "")

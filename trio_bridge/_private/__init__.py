@@ -1,4 +1,4 @@
-"""Every non-public name of asyncio, Trio and sniffio that the bridge uses, in one place.
+"""Every non-public name of asyncio, Trio and others that the bridge uses, in one place.
 
 One file for each thing that is reached into; the rest of the bridge uses what this module offers.
 
@@ -50,6 +50,10 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``uvloop.Loop._last_error``                    a callback's ``SystemExit``, ``KeyboardInterrupt``
 what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
+``__sqlalchemy_greenlet_provider__``           whether a plain function is called in a greenlet in
+                                               which it may wait: SQLAlchemy's own mark
+``_sa_class_manager``                          whether a class is mapped; ``sqlalchemy.inspect``
+                                               would configure its mappers
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.
@@ -66,6 +70,7 @@ from .asyncio_tasks import (
 )
 from .frames import TURNS, frames_by_thread
 from .guest_door import GuestDoor
+from .sqlalchemy import is_mapped, may_wait_in_greenlet
 from .stock_loop import (
     RoomyLoop,
     TellsSettings,
@@ -108,9 +113,11 @@ __all__ = [
     "forget_source_frames",
     "frames_by_thread",
     "get_running_loop",
+    "is_mapped",
     "is_system_clock",
     "is_trios_sigint_handler",
     "is_unretrieved",
+    "may_wait_in_greenlet",
     "next_timer",
     "passes_cancel_point",
     "ready_queue",

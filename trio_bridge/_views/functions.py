@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from .._crossing.errors import readable
+from .._private import may_wait_in_greenlet
 from .callbacks import Callback
 from .iterators import generator_function
 
@@ -150,11 +151,21 @@ class Caller:
 
 
 class CallbackCaller(Caller):
-    """How functions of one side are called by code of the other that was given them."""
+    """How plain functions of one side, that went into a function of the other, are called by it."""
 
     def adapt(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """The callback for a plain function of any kind."""
         return Callback(self, fn)
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call it on its own side, or where the library runs it as code of the library's side.
+
+        SQLAlchemy's ``run_sync`` does so: in there each of its plain functions may suspend the
+        task, and in the middle of a plain function there is no going from one side to the other.
+        """
+        if may_wait_in_greenlet():
+            return fn(*args, **kwargs)
+        return super().call(fn, args, kwargs)
 
 
 def _mapped(change: Change, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@
 2. A list, dict, set or tuple is plain data if all that it holds is.
 3. An exception class and a class of plain data cross unchanged.
 4. What is async in any way is no plain data, unless it is an exception.
+5. Objects that SQLAlchemy keeps in tables cross as they are: their classes are the program's, and
+   what refers to them (a relationship's list, ``sqlalchemy.inspect``) looks for the very object.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import typing
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
+
+from .._private import is_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +75,8 @@ def is_data_type(cls: type) -> bool:
 
 
 def _decide(cls: type) -> bool:
+    if is_mapped(cls):
+        return True
     if issubclass(cls, BaseException):
         return True  # else nobody could raise or catch it
     if any(has_special(cls, name) for name in _ASYNC) or _has_async_functions(cls):
