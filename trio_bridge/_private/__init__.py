@@ -54,6 +54,8 @@ what uvloop's handles and transports refer to  their context, by which an error 
                                                which it may wait: SQLAlchemy's own mark
 ``_sa_class_manager``                          whether a class is mapped; ``sqlalchemy.inspect``
                                                would configure its mappers
+``_force_trio_fixture``,                       what pytest-trio and pytest-asyncio know their fixtures
+``_force_asyncio_fixture``                     by: whose code an async fixture is
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.
@@ -71,6 +73,7 @@ from .asyncio_tasks import (
 from .frames import TURNS, frames_by_thread
 from .guest_door import GuestDoor
 from .sqlalchemy import is_mapped, may_wait_in_greenlet
+from .pytest_fixtures import is_pytest_asyncio_fixture, is_trio_fixture
 from .stock_loop import (
     RoomyLoop,
     TellsSettings,
@@ -114,7 +117,9 @@ __all__ = [
     "frames_by_thread",
     "get_running_loop",
     "is_mapped",
+    "is_pytest_asyncio_fixture",
     "is_system_clock",
+    "is_trio_fixture",
     "is_trios_sigint_handler",
     "is_unretrieved",
     "may_wait_in_greenlet",

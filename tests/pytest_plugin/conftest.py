@@ -1,0 +1,56 @@
+"""Each test writes a suite, and has pytest run it in another process, with the other plugins there.
+
+Not in this one, whose conftest has a way of its own to run async tests.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from importlib.metadata import entry_points
+
+import pytest
+from conftest import HANG, PYTHONPATH
+
+IS_INSTALLED = bool(entry_points(group="pytest11", name="trio_bridge"))
+"""Whether pytest finds the plugin by itself: in tox, and not in a checkout."""
+LOAD = [] if IS_INSTALLED else ["-p", "trio_bridge.pytest_plugin"]
+
+INI = {"asyncio_default_fixture_loop_scope": "function", "filterwarnings": "error"}
+PRELUDE = """
+import asyncio, pytest, time, trio
+from trio_bridge import aio2trio, current_loop, trio2aio
+from trio_bridge.pytest_plugin import asyncio_fixture
+
+def engine_of(loop):
+    implementation = getattr(loop, "_selector", loop)  # uvloop has none
+    return type(implementation).__module__.rpartition(".")[2]
+"""
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Run ``tests``, and other files given by name, with these options and ini values."""
+    for package in ("pytest_trio", "pytest_asyncio", "anyio"):
+        pytest.importorskip(package)
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
+    monkeypatch.delenv("TRIO_BRIDGE_ENGINE", raising=False)
+
+    def run(tests, *options, ini=(), **files):
+        lines = [f"{name} = {value}" for name, value in {**INI, **dict(ini)}.items()]
+        pytester.makefile(".ini", pytest="\n".join(["[pytest]", *lines]))
+        pytester.makepyfile(
+            test_it=PRELUDE + textwrap.dedent(tests),
+            **{name: PRELUDE + textwrap.dedent(text) for name, text in files.items()},
+        )
+        return pytester.runpytest_subprocess(*LOAD, "-ra", *options, timeout=HANG)
+
+    return run
+
+
+def says(result, text):
+    """Whether the run's output has the text, however it is indented."""
+    lines = [line.strip().removeprefix("E ").strip() for line in result.outlines + result.errlines]
+    wanted = [line.strip() for line in textwrap.dedent(text).strip().splitlines()]
+    return any(
+        lines[start : start + len(wanted)] == wanted for start in range(len(lines) - len(wanted) + 1)
+    )
