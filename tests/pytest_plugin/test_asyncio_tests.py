@@ -93,7 +93,8 @@ def test_async_fixtures_of_an_asyncio_test(run):
 
         @pytest.fixture(autouse=True)
         async def in_all_tests(monkeypatch):
-            monkeypatch.setattr(asyncio, "set_by_fixture", asyncio.get_running_loop(), raising=False)
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(asyncio, "set_by_fixture", loop, raising=False)
 
         @pytest.fixture
         async def by_its_name():

@@ -19,7 +19,7 @@ from pytest_trio import trio_fixture
 
 from .. import _private
 from .._views import trio2aio
-from ._mistakes import WIDER_SCOPES, not_a_trio_test
+from ._mistakes import WIDER_SCOPES, mistake_with_the_loop
 from ._options import ASYNCIO, LOOP
 
 if TYPE_CHECKING:
@@ -31,22 +31,39 @@ def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, Any, Any]:
     """Around all others, so that pytest-asyncio and anyio see a plain function."""
-    if fixturedef.argname == LOOP and not request.node.get_closest_marker("trio"):
-        pytest.fail(not_a_trio_test(request.node), pytrace=False)
-    if LOOP not in request.fixturenames or fixturedef.argname == LOOP or not _is_async(fixturedef):
-        return (yield)
-    if fixturedef.scope != "function":
-        if not _belongs_to_others(fixturedef, request):
-            pytest.fail(WIDER_SCOPES.format(fixturedef), pytrace=False)
+    mistake = _mistake(fixturedef, request)
+    is_ours = fixturedef.scope == "function" and _is_async_in_a_loop(fixturedef, request)
+    if mistake is None and not is_ours:
         return (yield)
     with pytest.MonkeyPatch.context() as patch:
+        if mistake is not None:
+            # Not here and now: pytest has to call the fixture's function to know that it failed.
+            patch.setattr(fixturedef, "func", _failing(mistake))
+            return (yield)
         patch.setattr(fixturedef, "func", _in_the_loop(fixturedef, request))
         if LOOP not in fixturedef.argnames and not _is_needed_by_the_loop(request):
             patch.setattr(fixturedef, "argnames", (*fixturedef.argnames, LOOP))
         return (yield)
 
 
-def _is_async(fixturedef: pytest.FixtureDef[Any]) -> bool:
+def _mistake(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> str | None:
+    if fixturedef.argname == LOOP:
+        return mistake_with_the_loop(request)
+    if fixturedef.scope == "function" or not _is_async_in_a_loop(fixturedef, request):
+        return None
+    return None if _belongs_to_others(fixturedef, request) else WIDER_SCOPES.format(fixturedef)
+
+
+def _failing(message: str) -> Callable[..., None]:
+    def fails(**arguments: object) -> None:
+        pytest.fail(message, pytrace=False)
+
+    return fails
+
+
+def _is_async_in_a_loop(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
+    if LOOP not in request.fixturenames or fixturedef.argname == LOOP:
+        return False
     function = fixturedef.func
     return (
         inspect.iscoroutinefunction(function)
@@ -99,11 +116,9 @@ def _is_needed_by_the_loop(request: pytest.FixtureRequest) -> bool:
     return False
 
 
-def _belongs_to_others(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> bool:
+def _belongs_to_others(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
     config = request.config
-    if "anyio_backend" in request.fixturenames or LOOP in fixturedef.argnames:
+    if "anyio_backend" in request.fixturenames:
         return True
     if not config.pluginmanager.has_plugin("asyncio"):
         return False

@@ -62,4 +62,5 @@ def _made(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         loop = inspect.Parameter(LOOP, inspect.Parameter.KEYWORD_ONLY)
         signature = signature.replace(parameters=[*signature.parameters.values(), loop])
     on_the_bridge.__signature__ = signature  # type: ignore[attr-defined]
-    return pytest.fixture(**options)(on_the_bridge)
+    fixture: Any = pytest.fixture  # its overloads want a literal scope
+    return fixture(**options)(on_the_bridge)

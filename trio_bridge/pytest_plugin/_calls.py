@@ -17,7 +17,7 @@ import pytest
 
 from .._run import open_loop
 from .._views import trio2aio
-from ._options import loop_options
+from ._options import ENGINE, loop_options
 from ._which_tests import hypothesis_of, side_of
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def _exchanged(item: pytest.Function, *, is_asyncio: bool) -> Iterator[None]:
             handle.inner_test = inner
         return
     taken = inspect.signature(test).parameters
-    item.stash[_MORE] = {
-        name: value for name, value in item.funcargs.items() if name not in taken
-    }
+    item.stash[_MORE] = {name: value for name, value in item.funcargs.items() if name not in taken}
     item.obj = _without_more(item, trio2aio(test) if is_asyncio else test)
     try:
         yield
@@ -96,7 +94,7 @@ def _without_more(item: pytest.Function, test: AsyncTest) -> AsyncTest:
 
 def _with_a_loop(item: pytest.Function, test: AsyncTest, *, is_asyncio: bool) -> AsyncTest:
     """Each example that Hypothesis finds has a Trio run of its own, and so a loop."""
-    engine = item.funcargs.get("bridge_engine")
+    engine: Any = item.funcargs.get(ENGINE)
     adapted = trio2aio(test) if is_asyncio else test
 
     @functools.wraps(test)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
 from pytest_trio import trio_fixture
 
 from .._run import open_loop
 from ._options import loop_options
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator
+
+    import pytest
 
 
 # A plain function that returns the generator: an async one would be taken by pytest-asyncio's auto
 # mode, and run on its own loop.
-@trio_fixture
+@trio_fixture  # type: ignore[untyped-decorator]
 def bridge_loop(
     request: pytest.FixtureRequest, bridge_engine: str | None
 ) -> AsyncGenerator[asyncio.AbstractEventLoop, None]:

@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from ._options import ASYNCIO, LOOP, wrong_options
+from ._options import ASYNCIO, ENGINE, LOOP, marked_engines, marker_of, wrong_options
 from ._which_tests import is_async_test
 
 WIDER_SCOPES: Final = (
-    "the async fixture {0.argname!r} has scope={0.scope!r}, and here each test has a Trio run and a "
-    "loop of its own. Write\n"
+    "the async fixture {0.argname!r} has scope={0.scope!r}, and here each test has a Trio run and "
+    "a loop of its own. Write\n"
     "    @pytest.fixture\n"
     "or see 'Wider scopes' in docs/testing.md for fixtures that live through several tests"
 )
@@ -31,7 +31,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _mistake(item: pytest.Item) -> str | None:
-    marker = next((name for name in (ASYNCIO, LOOP) if item.get_closest_marker(name)), None)
+    marker = marker_of(item)
     if marker is None:
         return None
     if not isinstance(item, pytest.Function) or not is_async_test(item.obj):
@@ -49,8 +49,23 @@ def _mistake(item: pytest.Item) -> str | None:
     return wrong_options(item)
 
 
-def not_a_trio_test(item: pytest.Item) -> str:
-    """For ``bridge_loop`` in a test that Trio doesn't run."""
+def mistake_with_the_loop(request: pytest.FixtureRequest) -> str | None:
+    """What is wrong with the test that ``bridge_loop`` is set up for."""
+    if not request.node.get_closest_marker("trio"):
+        return _not_a_trio_test(request.node)
+    marked = marked_engines(request.node)
+    if marked and ENGINE in request.fixturenames:
+        engine = request.getfixturevalue(ENGINE)
+        if engine not in marked:  # overridden
+            said = marked[0] if len(marked) == 1 else marked
+            return (
+                f"@pytest.mark.{marker_of(request.node)} says engine={said!r}, and the fixture "
+                f"{ENGINE} says {engine!r}. Take one away"
+            )
+    return None
+
+
+def _not_a_trio_test(item: pytest.Item) -> str:
     if not isinstance(item, pytest.Function) or not is_async_test(item.obj):
         name = getattr(item, "originalname", item.name)
         line = f"    async def {name}(bridge_loop):\nwith @pytest.mark.{LOOP} above it"

@@ -33,7 +33,7 @@ def add(parser: pytest.Parser) -> None:
         help="the engine of the tests' loops: selector, uvloop or portable; "
         "several run each test once per engine",
     )
-    parser.addini(ENGINE, "the default of --bridge-engine; several: separate by spaces", type="args")
+    parser.addini(ENGINE, "--bridge-engine's default; several: with spaces between", type="args")
     parser.addini(LOOP, "open an asyncio loop for every Trio test", type="bool", default=False)
 
 
@@ -75,12 +75,17 @@ def engines(config: pytest.Config) -> list[str]:
     return [name for text in named for name in text.replace(",", " ").split()]
 
 
+def marker_of(node: pytest.Item) -> str | None:
+    """The marker of ours that the test has."""
+    return next((name for name in (ASYNCIO, LOOP) if node.get_closest_marker(name)), None)
+
+
 def loop_options(node: pytest.Item) -> dict[str, Any]:
     """What the markers say, the closest first; ``engine`` is left to :func:`marked_engines`."""
     options: dict[str, Any] = {}
     for name in (ASYNCIO, LOOP):
         for mark in node.iter_markers(name):
-            options = mark.kwargs | options
+            options = {**mark.kwargs, **options}
     options.pop("engine", None)
     return options
 
@@ -100,7 +105,8 @@ def wrong_options(node: pytest.Item) -> str | None:
     for name in (ASYNCIO, LOOP):
         for mark in node.iter_markers(name):
             if mark.args:
-                return f"@pytest.mark.{name}{mark.args!r}: write names, of {known}"
+                values = ", ".join(map(repr, mark.args))
+                return f"@pytest.mark.{name}({values}): write names, of {known}"
             if unknown := [option for option in mark.kwargs if option not in known.split(", ")]:
                 return f"@pytest.mark.{name}({unknown[0]}=...): there are only {known}"
     try:
@@ -108,5 +114,5 @@ def wrong_options(node: pytest.Item) -> str | None:
         for engine in marked_engines(node):
             engine_name(engine)
     except (TypeError, ValueError, ImportError) as exc:
-        return f"@pytest.mark.{ASYNCIO if node.get_closest_marker(ASYNCIO) else LOOP}: {exc}"
+        return f"@pytest.mark.{marker_of(node)}: {exc}"
     return None
