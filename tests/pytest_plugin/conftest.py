@@ -5,6 +5,7 @@ Not in this one, whose conftest has a way of its own to run async tests.
 
 from __future__ import annotations
 
+import importlib.util
 import textwrap
 import types
 from importlib.metadata import entry_points
@@ -28,13 +29,24 @@ def engine_of(loop):
 """
 
 
+collect_ignore = ["project"]  # has its own pytest
+
+
 @pytest.fixture
-def run(pytester, monkeypatch):
-    """Run ``tests``, and other files given by name, with these options and ini values."""
-    for package in ("pytest_trio", "pytest_asyncio", "anyio"):
-        pytest.importorskip(package)
+def environment(monkeypatch):
+    """The other plugins are installed, the package is found, and no engine is preferred."""
+    if missing := [name for name in PLUGINS if importlib.util.find_spec(name) is None]:
+        pytest.skip(f"not installed: {missing}")
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.delenv("TRIO_BRIDGE_ENGINE", raising=False)
+
+
+PLUGINS = ("pytest_trio", "pytest_asyncio", "anyio")
+
+
+@pytest.fixture
+def run(pytester, environment):
+    """Run ``tests``, and other files given by name, with these options and ini values."""
 
     def run(tests, *options, ini=types.MappingProxyType({}), **files):
         lines = [f"{name} = {value}" for name, value in {**INI, **ini}.items() if value]

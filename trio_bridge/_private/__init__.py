@@ -54,8 +54,8 @@ what uvloop's handles and transports refer to  their context, by which an error 
                                                which it may wait: SQLAlchemy's own mark
 ``_sa_class_manager``                          whether a class is mapped; ``sqlalchemy.inspect``
                                                would configure its mappers
-``_force_trio_fixture``,                       what pytest-trio and pytest-asyncio know their fixtures
-``_force_asyncio_fixture``                     by: whose code an async fixture is
+``_force_trio_fixture``,                       whose code an async fixture is: set by pytest-trio
+``_force_asyncio_fixture``                     and by pytest-asyncio
 =============================================  =====================================================
 
 ``tests/test_private.py`` checks each of them on every supported Python.

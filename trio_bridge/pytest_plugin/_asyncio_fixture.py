@@ -51,12 +51,13 @@ def _made(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         )
     signature = inspect.signature(function)
     takes_loop = LOOP in signature.parameters
+    adapted: Callable[..., Any] = trio2aio(function)
 
     @functools.wraps(function)
     def on_the_bridge(*args: Any, **arguments: Any) -> Any:
         if not takes_loop:
             del arguments[LOOP]
-        return trio2aio(function)(*args, **arguments)
+        return adapted(*args, **arguments)
 
     if not takes_loop:
         loop = inspect.Parameter(LOOP, inspect.Parameter.KEYWORD_ONLY)

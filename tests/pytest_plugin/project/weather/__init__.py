@@ -1,0 +1,1 @@
+"""Weather stations, what they say, and who listens."""
