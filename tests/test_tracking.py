@@ -359,6 +359,34 @@ async def test_4_5_1_errors_while_the_loop_closes_leave_too():
     assert caught.group_contains(HandlerCrashedError, depth=1)
 
 
+@pytest.mark.parametrize("cancelled_by", ["the loop's end", "hand"])
+async def test_a_cancelled_handler_of_a_server_is_no_error(cancelled_by, caplog):
+    handlers = []
+
+    async def handle(reader, writer):
+        handlers.append(asyncio.current_task())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            writer.close()
+
+    async def serve():
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        while not handlers:
+            await asyncio.sleep(0)
+        if cancelled_by == "hand":
+            handlers[0].cancel()
+            await reader.read()
+        server.close()
+        writer.close()
+
+    async with open_loop():
+        await trio2aio(serve)()
+    assert handlers[0].cancelled()
+    assert not caplog.records
+
+
 async def test_4_5_1_a_task_that_somebody_awaits_is_no_business_of_the_scope():
     @trio2aio
     async def awaits_it():

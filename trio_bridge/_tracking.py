@@ -83,7 +83,7 @@ class Tracking:
     def handle(self, context: ErrorContext) -> None:
         """Take what asyncio would log."""
         exc = context.get("exception")
-        if _has_left(exc):
+        if _has_left(exc) or _is_cancelled_handler(exc, context):
             return
         nursery = self._owner(context)
         is_for_log = self._on_error == "log" or context.get("message") in _OF_PEERS
@@ -152,6 +152,16 @@ def _is_cancellation(exc: BaseException, context: ErrorContext) -> bool:
     program when a client of Django goes away. A callback that raises it has failed.
     """
     return isinstance(exc, asyncio.CancelledError) and "future" in context
+
+
+def _is_cancelled_handler(exc: BaseException | None, context: ErrorContext) -> bool:
+    """Whether a handler of ``asyncio.start_server`` was cancelled: that is no error.
+
+    Python 3.11 and the first releases of 3.12 ask its task for its error without looking whether it
+    has one, and fail themselves; later ones look.
+    """
+    asks = "StreamReaderProtocol.connection_made.<locals>.callback"
+    return isinstance(exc, asyncio.CancelledError) and asks in str(context.get("message"))
 
 
 def _has_left(exc: BaseException | None) -> bool:
