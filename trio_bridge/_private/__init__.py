@@ -72,8 +72,8 @@ from .asyncio_tasks import (
 )
 from .frames import TURNS, frames_by_thread
 from .guest_door import GuestDoor
-from .sqlalchemy import is_mapped, may_wait_in_greenlet
 from .pytest_fixtures import is_pytest_asyncio_fixture, is_trio_fixture
+from .sqlalchemy import is_mapped, may_wait_in_greenlet
 from .stock_loop import (
     RoomyLoop,
     TellsSettings,
