@@ -31,14 +31,20 @@ def test_errors_in_the_background_fail_the_test(run):
             test_found_at_the_end.task = asyncio.create_task(fails())
 
         @asyncio_fixture
-        async def starts_one():
-            asyncio.create_task(fails())
-            await asyncio.sleep(0)
-            yield
+        async def goes_wrong():
+            event = asyncio.Event()
+
+            async def later():
+                await event.wait()
+                await fails()
+
+            asyncio.create_task(later())
+            yield event
             print("torn down", flush=True)
 
         @pytest.mark.trio
-        async def test_of_a_fixture(starts_one):
+        async def test_of_a_fixture(goes_wrong):
+            trio2aio(goes_wrong).set()
             await trio.sleep_forever()
 
         @pytest.mark.bridge_asyncio(on_error="log")
