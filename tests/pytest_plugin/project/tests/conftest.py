@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 import pytest
+import trio
 from pytest_trio import trio_fixture
 from weather.station import Station
 
@@ -29,16 +30,13 @@ async def new_station():
 
 @trio_fixture
 async def log(nursery):
-    import trio
-
     send, receive = trio.open_memory_channel(100)
-    lines = []
 
-    async def collect():
+    async def show():
         async for line in receive:
-            lines.append(line)
+            print(line)
 
-    nursery.start_soon(collect)
+    nursery.start_soon(show)
     yield send.send_nowait
     send.close()
 

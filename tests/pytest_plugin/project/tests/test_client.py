@@ -18,9 +18,10 @@ async def client(station):
 
 
 @pytest.fixture(autouse=True)
-async def the_loop_is_quick():
-    asyncio.get_running_loop().slow_callback_duration = 0.5
+async def the_loop_runs():
+    loop = asyncio.get_running_loop()
     yield
+    assert loop.is_running()
 
 
 async def test_asks(client, station, place):
@@ -75,7 +76,7 @@ async def test_a_handler_that_crashes_fails_the_test(client):
 
 @pytest.mark.bridge_asyncio(on_error="log")
 async def test_unless_it_is_to_be_logged(client, caplog):
-    with pytest.raises(ValueError, match="''|b''"):  # the server hangs up
+    with pytest.raises(ValueError, match="invalid literal"):  # the server hangs up
         await client.ask("humidity")
     assert "what is b'humidity" in caplog.text
 
