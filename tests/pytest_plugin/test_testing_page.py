@@ -1,4 +1,4 @@
-"""The suites of ``docs/testing.md`` pass: a section's blocks are its files, named in their heads."""
+"""The suites of ``docs/testing.md`` pass: a section has the files of one, named in their heads."""
 
 from __future__ import annotations
 
