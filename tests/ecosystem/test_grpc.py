@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 from conftest import HANG
 
 from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
@@ -171,20 +172,24 @@ async def test_tasks_share_a_channel():
 
 @pytest.mark.parametrize("method", ["Wait", "WaitInStream"])
 async def test_a_deadline_cancels_a_call_on_the_server_and_the_channel_goes_on(method):
-    waiting = Waiting()
+    waiting, has_answer = Waiting(), trio.Event()
 
     async def wait(channel):
         if method == "Wait":
+            has_answer.set()
             await channel.unary_unary("/Ducks/Wait")(b"")
         else:
             async for answer in channel.unary_stream("/Ducks/WaitInStream")(b""):
                 assert answer == b"the first"
+                has_answer.set()
 
     async with connected(waiting) as channel:
         with trio.move_on_after(HANG) as deadline:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait, channel)
                 await waiting.has_begun.wait()
+                await has_answer.wait()
+                await wait_all_tasks_blocked()  # it waits in grpc, not between two answers
                 deadline.deadline = trio.current_time()
         assert deadline.cancelled_caught
         with trio.fail_after(HANG):
