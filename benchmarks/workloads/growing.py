@@ -25,16 +25,21 @@ if TYPE_CHECKING:
 ECHO: Final = "growth: echo"
 CROSSINGS: Final = "growth: crossings"
 TIMERS: Final = "growth: timers"
-_TIMERS_FIRED: Final = 300
+_TIMERS_FIRED: Final = 1000
 
 
 def _each(size: int) -> int:
     return max(20_000 // size, 2)
 
 
+def _crossings_each(size: int) -> int:
+    # To start a task is no crossing, and in the time: a tenth of it, if it makes twenty crossings.
+    return max(20_000 // size, 20)
+
+
 OPERATIONS: Final[dict[str, Callable[[int], int]]] = {
     ECHO: lambda size: size * _each(size),
-    CROSSINGS: lambda size: size * _each(size),
+    CROSSINGS: lambda size: size * _crossings_each(size),
     TIMERS: lambda size: _TIMERS_FIRED,
 }
 SIZES: Final = {
@@ -70,7 +75,7 @@ async def tasks(size: int) -> AsyncIterator[Body]:
     """What asyncio has in the place of crossings: so many tasks await others."""
 
     async def host() -> None:
-        for _ in range(_each(size)):
+        for _ in range(_crossings_each(size)):
             await asyncio.create_task(after_a_turn())
 
     async def body() -> None:
@@ -87,7 +92,7 @@ def crossings(to_asyncio: Callable[[AsyncFn], AsyncFn]) -> Workload:
         crossing = to_asyncio(after_a_turn)
 
         async def host() -> None:
-            for _ in range(_each(size)):
+            for _ in range(_crossings_each(size)):
                 await crossing()
 
         async def body() -> None:

@@ -92,13 +92,20 @@ def page() -> str:
     for file in sorted({file for kept in results.values() for file in kept}):
         versions = [_versions(results[python].get(file)) for python in pythons]
         newest = versions[-1]
+        name = _linked(file, newest)
         for engine in ENGINES:
             cells = [
                 _cell(results[python].get(file), engine, "" if own == newest else own)
                 for python, own in zip(pythons, versions, strict=True)
             ]
-            lines.append(f"| {newest} | {engine} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {engine} | {' | '.join(cells)} |")
     return HEAD + "\n" + "\n".join(lines) + "\n"
+
+
+def _linked(file: str, versions: str) -> str:
+    """The libraries, with a link to their recipe if there is one."""
+    recipe = f"recipes/{file.removeprefix('test_').removesuffix('.py')}.md"
+    return f"[{versions}]({recipe})" if (PAGE.parent / recipe).exists() else versions
 
 
 def _versions(kept: dict | None) -> str:

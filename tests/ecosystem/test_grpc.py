@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 from conftest import HANG
+from trio.testing import wait_all_tasks_blocked
 
 from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
 
