@@ -44,9 +44,7 @@ def describe() -> dict[str, object]:
         "build": sysconfig.get_config_var("CONFIG_ARGS") or "",
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": _cores(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "versions": _versions(),
     }
