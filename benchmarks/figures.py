@@ -78,7 +78,7 @@ def main() -> None:
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     text = "\n".join([headline(measured), "", *tables(measured)])
-    PAGE.write_text(f"{before}{BEGIN}{text}{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}{text}\n{END}{after}")
 
 
 if __name__ == "__main__":
