@@ -6,7 +6,7 @@ code it was started, and whatever the task factory.
 
 1. Tasks that come from ``loop.create_task`` (:mod:`._task_creation`) are known as long as they
    live, by weak references: when the last user of a failed task lets it go, asyncio says at once
-   that nobody has awaited it.
+   that nobody has awaited it. (Of the loop's own nursery a thousand are: :mod:`._loop_tasks`.)
 2. A failed task that somebody holds, and nobody has awaited, is found when its nursery ends.
 3. Tasks that pass ``create_task`` by are found while they run (:mod:`._direct_tasks`).
 """
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class OwnedTasks:
     """See the rules above."""
 
-    __slots__ = ("_nursery", "refs")
+    __slots__ = ("nursery", "refs")
 
     def __init__(self, nursery: TaskNursery) -> None:
-        self._nursery: Final = nursery
+        self.nursery: Final = nursery
         self.refs: Final[set[ref[asyncio.Task[Any]]]] = set()
         """Each discards itself when its task goes."""
 
@@ -47,22 +47,23 @@ class OwnedTasks:
 
     def running(self) -> set[asyncio.Task[Any]]:
         """The tasks that have not ended."""
-        tracking = by_loop[self._nursery.loop].tracking
+        tracking = by_loop[self.nursery.loop].tracking
         assert tracking is not None
-        return self.known_running().union(tracking.direct.of(self._nursery))
+        return self.known_running().union(tracking.direct.of(self.nursery))
 
     def known_running(self) -> set[asyncio.Task[Any]]:
-        """Those that came from ``create_task``."""
-        return {task for task in self._known() if not task.done()}
+        """Those of them that came from ``create_task``."""
+        return {task for task in self.known() if not task.done()}
 
-    def _known(self) -> Iterator[asyncio.Task[Any]]:
+    def known(self) -> Iterator[asyncio.Task[Any]]:
+        """Those that came from ``create_task``, and live."""
         for reference in list(self.refs):
             if (task := reference()) is not None:
                 yield task
 
     def has_unawaited(self) -> bool:
         """Whether there is a failed task that nobody has awaited."""
-        return any(_is_unawaited(task) for task in self._known())
+        return any(_is_unawaited(task) for task in self.known())
 
     def report_unawaited(self, others: Iterable[asyncio.Task[Any]] = ()) -> bool:
         """Say of each failed task, and of others, that nobody has awaited it (rule 2).
@@ -70,9 +71,9 @@ class OwnedTasks:
         Called on the asyncio side. Returns whether there was one.
         """
         has_reported = False
-        for task in {*self._known(), *others}:
+        for task in {*self.known(), *others}:
             if _is_unawaited(task):
-                self._nursery.loop.call_exception_handler(
+                self.nursery.loop.call_exception_handler(
                     {
                         "message": "Task exception was never retrieved",
                         "exception": task.exception(),  # which retrieves it

@@ -13,11 +13,12 @@ from weakref import ref
 
 from . import _private
 from ._bridge import nearest, owning
+from ._loop_tasks import MOST_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._task_nursery import TaskNursery
+    from ._task_nursery import LoopNursery, TaskNursery
 
 # Before Python 3.12 a task does not tell its context.
 _NURSERY: Final = "trio_bridge_nursery"
@@ -39,7 +40,7 @@ class TaskCreation:
       root: owns what no nursery of the user's owns. ``None``: nobody does.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, root: TaskNursery | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, root: LoopNursery | None) -> None:
         self._loop: Final[Any] = loop
         self._root: Final = root
         self._create: Final = loop.create_task
@@ -91,15 +92,19 @@ class TaskCreation:
 
 
 def _creation(
-    loop: asyncio.AbstractEventLoop, root: TaskNursery, creation: TaskCreation
+    loop: asyncio.AbstractEventLoop, root: LoopNursery, creation: TaskCreation
 ) -> Callable[..., Any]:
-    new_task, add, forget = asyncio.Task, root.tasks.refs.add, root.tasks.refs.discard
+    tasks = root.loop_tasks
+    new_task, known, add, forget = asyncio.Task, tasks.refs, tasks.refs.add, tasks.refs.discard
 
     def create_task(coro: Any, **options: Any) -> Any:
         if options:
             return creation.create_owned(coro, **options)
         task = new_task(coro, loop=loop)
-        add(ref(task, forget))
+        if len(known) < MOST_KNOWN:  # as LoopTasks.add() does
+            add(ref(task, forget))
+        else:
+            tasks.are_more = True
         return task
 
     return create_task

@@ -21,6 +21,7 @@ import trio
 
 from ._call_nursery import CallNursery
 from ._crossing.cancellation import CancelReminder
+from ._loop_tasks import LoopTasks
 from ._owned_tasks import OwnedTasks
 from ._private import get_running_loop
 
@@ -35,14 +36,20 @@ class TaskNursery(CallNursery):
 
     Args:
       scope: what a failure cancels.
+      tasks: those that it owns, known in a way of their own.
     """
 
     parent: TaskNursery | None = None
     """The nursery around this one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, scope: trio.CancelScope) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        scope: trio.CancelScope,
+        tasks: OwnedTasks | None = None,
+    ) -> None:
         super().__init__(loop)
-        self.tasks: Final = OwnedTasks(self)
+        self.tasks: Final = OwnedTasks(self) if tasks is None else tasks
         self.errors: Final[list[BaseException]] = []
         """The errors that nobody awaits."""
         self.scope: Final = scope
@@ -109,7 +116,8 @@ class LoopNursery(TaskNursery):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.body_scope: Final = trio.CancelScope()
-        super().__init__(loop, self.body_scope)
+        self.loop_tasks: Final = LoopTasks(self)
+        super().__init__(loop, self.body_scope, self.loop_tasks)
         self.exits: Final[list[BaseException]] = []
 
     def exit(self, exc: BaseException) -> None:

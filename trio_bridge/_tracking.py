@@ -26,7 +26,7 @@ from ._direct_tasks import DirectTasks
 from ._task_creation import TaskCreation, started_in
 
 if TYPE_CHECKING:
-    from ._task_nursery import TaskNursery
+    from ._task_nursery import LoopNursery, TaskNursery
 
 ErrorContext: TypeAlias = dict[str, Any]
 ErrorHandler: TypeAlias = Callable[[asyncio.AbstractEventLoop, ErrorContext], object]
@@ -62,7 +62,7 @@ class Tracking:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, root: TaskNursery | None, on_error: OnError
+        self, loop: asyncio.AbstractEventLoop, root: LoopNursery | None, on_error: OnError
     ) -> None:
         self._loop: Final = loop
         self._root: Final = root
