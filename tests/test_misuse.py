@@ -265,7 +265,7 @@ def test_an_unknown_engine(monkeypatch):
     with pytest.raises(ValueError, match="engine='selector'"):
         trio_bridge.run(trio.sleep, 0, engine="nonesuch")
     monkeypatch.setenv("TRIO_BRIDGE_ENGINE", "nonesuch")
-    with pytest.raises(ValueError, match="TRIO_BRIDGE_ENGINE"):
+    with pytest.raises(ValueError, match="unknown engine 'nonesuch' in the variable TRIO_BRIDGE_E"):
         trio_bridge.run(trio.sleep, 0)
 
 

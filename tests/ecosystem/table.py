@@ -99,7 +99,15 @@ def page() -> str:
                 for python, own in zip(pythons, versions, strict=True)
             ]
             lines.append(f"| {name} | {engine} | {' | '.join(cells)} |")
-    return HEAD + "\n" + "\n".join(lines) + "\n"
+    return f"{HEAD}\n{_recipes()}\n\n" + "\n".join(lines) + "\n"
+
+
+def _recipes() -> str:
+    """A link to each recipe, whether or not its tests were recorded."""
+    pages = sorted((PAGE.parent / "recipes").glob("*.md"))
+    titles = [page.read_text().partition("\n")[0].removeprefix("# ") for page in pages]
+    links = [f"- [{title}](recipes/{page.name})" for title, page in zip(titles, pages, strict=True)]
+    return "Recipes, programs to copy and run:\n\n" + "\n".join(links)
 
 
 def _linked(file: str, versions: str) -> str:

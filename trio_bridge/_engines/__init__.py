@@ -30,18 +30,31 @@ def engine_name(name: str | None) -> str:
       ValueError: there is no engine of that name.
       ImportError: uvloop is meant, and is not installed.
     """
+    said = os.environ.get(ENGINE_VARIABLE) if name is None else None  # by the variable
     if name is None:
-        name = os.environ.get(ENGINE_VARIABLE) or _default()
+        name = said or _default()
     if name not in _CLASSES:
+        where = f" in the variable {ENGINE_VARIABLE}" if said else ""
         raise ValueError(
-            f"unknown engine {name!r}: this version has {', '.join(map(repr, _CLASSES))}. "
-            f"Write engine={_default()!r}, or leave it out (and see the {ENGINE_VARIABLE} variable)"
+            f"unknown engine {name!r}{where}: this version has {', '.join(map(repr, _CLASSES))}. "
+            + (
+                f"Write {ENGINE_VARIABLE}={_default()}, or unset it"
+                if said
+                else f"Write engine={_default()!r}, or leave it out "
+                f"(and see the {ENGINE_VARIABLE} variable)"
+            )
         )
     if name == "uvloop" and find_spec("uvloop") is None:
+        chosen = f"{ENGINE_VARIABLE}=uvloop" if said else "engine='uvloop'"
+        instead = (
+            f"{ENGINE_VARIABLE}={_default()}"
+            if said
+            else f"engine={_default()!r} (and see the {ENGINE_VARIABLE} variable)"
+        )
         raise ImportError(
-            "engine='uvloop' needs uvloop, which is not installed. Write\n"
+            f"{chosen} needs uvloop, which is not installed. Write\n"
             "    pip install 'trio-bridge[uvloop]'\n"
-            f"or engine={_default()!r} (and see the {ENGINE_VARIABLE} variable)"
+            f"or {instead}"
         )
     return name
 
