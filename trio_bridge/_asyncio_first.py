@@ -12,6 +12,7 @@ from ._guest_context import TrioToCome
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     _AnyLoop = asyncio.SelectorEventLoop
 else:
@@ -52,9 +53,30 @@ def _uvloop_class() -> type[asyncio.AbstractEventLoop]:
     uvloop: Any = import_module("uvloop")
 
     class UvloopEventLoop(HostLoop, uvloop.Loop):  # type: ignore[misc]
-        """uvloop's loop."""
+        """uvloop's loop, but for how it calls task factories."""
+
+        _factory: Any = None
+
+        def set_task_factory(self, factory: Any) -> None:
+            """As asyncio's."""
+            super().set_task_factory(_for_uvloop(factory) if callable(factory) else factory)
+            self._factory = factory
+
+        def get_task_factory(self) -> Any:
+            """As asyncio's."""
+            return self._factory
 
     return UvloopEventLoop
+
+
+def _for_uvloop(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Call it as asyncio does. uvloop names arguments that have no value, which some don't know."""
+
+    def make(loop: object, coro: object, **options: Any) -> Any:
+        given = {name: value for name, value in options.items() if value is not None}
+        return factory(loop, coro, **given)
+
+    return make
 
 
 def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
