@@ -73,7 +73,7 @@ MAY_IMPORT = {
     "inspect": {
         *("_bridge", "_crossing", "_guest", "_private", "_task_creation", "_task_nursery"),
     },
-    "pytest_plugin": {"_engines", "_private", "_run", "_views"},
+    "pytest_plugin": {"_crossing", "_engines", "_private", "_run", "_views"},
     "streams": {"_bridge", "_views"},
     "channels": {"_private", "_views"},
     "_views": {"_bridge", "_crossing", "_guest", "_private"},

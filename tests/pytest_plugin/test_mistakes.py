@@ -272,3 +272,19 @@ def test_the_ini_option_without_pytest_trio(run):
         or leave the option out
         """,
     )
+
+
+def test_code_of_the_wrong_side_is_told_what_to_write(run):
+    result = run(
+        """
+        @pytest.mark.bridge_loop
+        async def test_awaits_asyncio():
+            await asyncio.sleep(0.1)
+
+        @pytest.mark.bridge_loop
+        async def test_skips():
+            pytest.skip("not this one")
+        """
+    )
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*await trio2aio(asyncio.sleep)(...)*"])

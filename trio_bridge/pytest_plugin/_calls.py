@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .._crossing.errors import readable
 from .._run import open_loop
 from .._views import trio2aio
 from ._options import ENGINE, loop_options
@@ -87,7 +88,10 @@ def _without_more(item: pytest.Function, test: AsyncTest) -> AsyncTest:
 
     @functools.wraps(test)
     async def with_what_it_takes(**arguments: Any) -> None:
-        await test(**{name: value for name, value in arguments.items() if name not in more})
+        try:
+            await test(**{name: value for name, value in arguments.items() if name not in more})
+        except Exception as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with what to write instead
 
     return with_what_it_takes
 
