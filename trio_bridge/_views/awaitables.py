@@ -87,7 +87,7 @@ class AwaitableView:
 
     def send(self, value: Any) -> Any:
         """Take a step."""
-        if self._steps is None:
+        if self._steps is None or self._steps.gi_frame is None:  # a second task: it may not
             self._steps = self.__await__()
         return self._steps.send(value)
 
@@ -102,6 +102,12 @@ class AwaitableView:
         """Close the coroutine object without awaiting it."""
         if inspect.iscoroutine(self.original):
             self.original.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Trio names it, who says that it wants a function; asyncio, whose task it is.
+        if name in ("__name__", "__qualname__"):
+            return getattr(self.original, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"{self.side.adapter}({self.original!r})"
