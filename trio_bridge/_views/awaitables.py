@@ -73,7 +73,7 @@ class AwaitableView:
         self.side = side
         self.original = original
         self._result = result
-        self._steps: Generator[Any, Any, Any] | None = None
+        self._steps: Any = None  # a generator
 
     def __await__(self) -> Generator[Any, Any, Any]:
         original = self.original
