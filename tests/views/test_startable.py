@@ -202,3 +202,35 @@ async def test_it_is_named_as_the_coroutine():
         assert await task == 5
 
     await trio2aio(asyncio_code)()
+
+
+class Gate:
+    """Trio code that waits until it is let go."""
+
+    def __init__(self):
+        self.is_waiting, self.is_open = trio.Event(), trio.Event()
+
+    async def _run(self):
+        self.is_waiting.set()
+        await self.is_open.wait()
+        return 5
+
+    def coroutine(self):
+        return self._run()
+
+
+async def test_it_is_not_closed_while_the_other_side_runs_it():
+    gate = aio2trio(Gate())
+
+    async def asyncio_code():
+        coroutine = gate.coroutine()
+        task = asyncio.create_task(coroutine)
+        await gate.is_waiting.wait()
+        await asyncio.sleep(0)
+        with pytest.raises(ValueError, match="coroutine already executing"):
+            coroutine.close()
+        gate.is_open.set()
+        assert await task == 5
+        coroutine.close()
+
+    await trio2aio(asyncio_code)()

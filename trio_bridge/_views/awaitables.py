@@ -99,8 +99,14 @@ class AwaitableView:
         return self._steps.throw(*error)
 
     def close(self) -> None:
-        """Close the coroutine object without awaiting it."""
+        """Close the coroutine object without awaiting it.
+
+        Raises:
+          ValueError: the other side is running it, and would find its scopes left.
+        """
         if inspect.iscoroutine(self.original):
+            if inspect.getcoroutinestate(self.original) == inspect.CORO_SUSPENDED:
+                raise ValueError("coroutine already executing")
             self.original.close()
 
     def __getattr__(self, name: str) -> Any:
