@@ -60,5 +60,31 @@ def test_a_suite_that_doesnt_use_it_runs_as_without_it(run):
     assert len(outcomes(ours)) == 6
 
 
+def test_it_asks_nothing_of_what_a_module_has(run):
+    """``flask.request`` raises when it is asked for an attribute; a mark need not be in a list."""
+    tests = """
+        class Proxy:
+            def __getattr__(self, name):
+                raise RuntimeError("Working outside of request context.")
+
+        request = Proxy()
+
+        class TestClass:
+            pytestmark = pytest.mark.bridge_asyncio
+
+            async def test_method(self):
+                asyncio.current_task()
+
+            @staticmethod
+            async def test_static():
+                asyncio.current_task()
+
+            @classmethod
+            async def test_of_class(cls):
+                asyncio.current_task()
+    """
+    run(tests).assert_outcomes(passed=3)
+
+
 def outcomes(result):
     return [line for line in result.outlines if "::" in line and line.endswith("%]")]

@@ -32,6 +32,21 @@ MISTAKES = {
         or take the marker away
         """,
     ),
+    "a unittest class": (
+        """
+        from unittest import IsolatedAsyncioTestCase
+
+        @pytest.mark.bridge_asyncio
+        class TestIsolated(IsolatedAsyncioTestCase):
+            async def test_it(self):
+                pass
+        """,
+        """
+        'test_it' is marked bridge_asyncio, and unittest runs it itself, on a loop of its own. Write
+            class TestIsolated:
+        without unittest, or take the marker away
+        """,
+    ),
     "two owners": (
         """
         @pytest.mark.asyncio

@@ -173,3 +173,64 @@ async def test_the_error_of_awaiting_one_in_asyncio_code_says_what_to_write():
     with pytest.raises(RuntimeError, match="bad yield") as caught:
         await trio2aio(asyncio_code)()
     assert "await deferred.asFuture(asyncio.get_running_loop())" in caught.value.__notes__[0]
+
+
+async def test_a_second_task_is_told_as_of_any_coroutine():
+    view = aio2trio(Library("trio"))
+
+    async def asyncio_code():
+        coroutine = view.coroutine()
+        assert await asyncio.create_task(coroutine) == 5
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            await asyncio.create_task(coroutine)
+        later = view.later()
+        return [await asyncio.create_task(later), await asyncio.create_task(later)]
+
+    assert await trio2aio(asyncio_code)() == [5, 5]
+
+
+async def test_it_is_named_as_the_coroutine():
+    library = trio2aio(Library("asyncio"))
+    with pytest.RaisesGroup(pytest.RaisesExc(TypeError, match="expecting an async function")):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(library.coroutine())
+    view = aio2trio(Library("trio"))
+
+    async def asyncio_code():
+        task = asyncio.create_task(view.coroutine())
+        assert "Library._run()" in repr(task)
+        assert await task == 5
+
+    await trio2aio(asyncio_code)()
+
+
+class Gate:
+    """Trio code that waits until it is let go."""
+
+    def __init__(self):
+        self.is_waiting, self.is_open = trio.Event(), trio.Event()
+
+    async def _run(self):
+        self.is_waiting.set()
+        await self.is_open.wait()
+        return 5
+
+    def coroutine(self):
+        return self._run()
+
+
+async def test_it_is_not_closed_while_the_other_side_runs_it():
+    gate = aio2trio(Gate())
+
+    async def asyncio_code():
+        coroutine = gate.coroutine()
+        task = asyncio.create_task(coroutine)
+        await gate.is_waiting.wait()
+        await asyncio.sleep(0)
+        with pytest.raises(ValueError, match="coroutine already executing"):
+            coroutine.close()
+        gate.is_open.set()
+        assert await task == 5
+        coroutine.close()
+
+    await trio2aio(asyncio_code)()

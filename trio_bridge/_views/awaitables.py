@@ -73,7 +73,7 @@ class AwaitableView:
         self.side = side
         self.original = original
         self._result = result
-        self._steps: Generator[Any, Any, Any] | None = None
+        self._steps: Any = None  # a generator
 
     def __await__(self) -> Generator[Any, Any, Any]:
         original = self.original
@@ -87,7 +87,7 @@ class AwaitableView:
 
     def send(self, value: Any) -> Any:
         """Take a step."""
-        if self._steps is None:
+        if self._steps is None or self._steps.gi_frame is None:  # a second task: it may not
             self._steps = self.__await__()
         return self._steps.send(value)
 
@@ -99,9 +99,21 @@ class AwaitableView:
         return self._steps.throw(*error)
 
     def close(self) -> None:
-        """Close the coroutine object without awaiting it."""
+        """Close the coroutine object without awaiting it.
+
+        Raises:
+          ValueError: the other side is running it, and would find its scopes left.
+        """
         if inspect.iscoroutine(self.original):
+            if inspect.getcoroutinestate(self.original) == inspect.CORO_SUSPENDED:
+                raise ValueError("coroutine already executing")
             self.original.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Trio names it, who says that it wants a function; asyncio, whose task it is.
+        if name in ("__name__", "__qualname__"):
+            return getattr(self.original, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"{self.side.adapter}({self.original!r})"

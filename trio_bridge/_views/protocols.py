@@ -150,11 +150,15 @@ _steps_slot: Final = _Startable.__dict__["trio_bridge_steps"]
 
 def _steps(view: Any) -> Generator[Any, Any, Any]:
     try:
-        return _steps_slot.__get__(view)  # type: ignore[no-any-return]
+        steps: Any = _steps_slot.__get__(view)
     except AttributeError:
-        steps = view.__await__()
-        _steps_slot.__set__(view, steps)
-        return steps  # type: ignore[no-any-return]
+        pass
+    else:
+        if steps.gi_frame is not None:  # else it is awaited once more, by another task
+            return steps  # type: ignore[no-any-return]
+    steps = view.__await__()
+    _steps_slot.__set__(view, steps)
+    return steps  # type: ignore[no-any-return]
 
 
 def _is_startable(cls: type) -> bool:

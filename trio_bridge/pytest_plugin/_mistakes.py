@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from typing import Final
 
 import pytest
@@ -39,6 +40,11 @@ def _mistake(item: pytest.Item) -> str | None:
         return (
             f"{item.name!r} is marked {marker}, and is no async function. Write\n"
             f"    async def {name}(...):\nor take the marker away"
+        )
+    if item.cls is not None and issubclass(item.cls, unittest.TestCase):
+        return (
+            f"{item.name!r} is marked {marker}, and unittest runs it itself, on a loop of its own. "
+            f"Write\n    class {item.cls.__name__}:\nwithout unittest, or take the marker away"
         )
     for other in ("asyncio", "anyio"):
         if item.get_closest_marker(other):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import ExitStack
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -58,8 +59,8 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, obj: object
 ) -> Generator[None, Any, Any]:
     """Around all others: add what the test needs, for as long as its items are made."""
-    function = getattr(obj, "__func__", obj)  # a static method's
-    if not (inspect.isfunction(function) and is_async_test(function)):
+    function = _function_of(obj)
+    if function is None or not is_async_test(function):
         return (yield)
     with ExitStack() as stack:
         stack.push(_hidden)
@@ -73,11 +74,22 @@ def pytest_pycollect_makeitem(
 @pytest.hookimpl(specname="pytest_pycollect_makeitem")
 def pytest_pycollect_makeitem_after_anyio(obj: object) -> None:
     """Take back what anyio's auto mode has put on a test that gets the loop from us."""
-    function: Any = getattr(obj, "__func__", obj)
+    function: Any = _function_of(obj)
     uses = [mark for mark in getattr(function, "pytestmark", ()) if mark.name == "usefixtures"]
     if any(mark.args in ((LOOP,), (ENGINE,)) for mark in uses):
         anyios = [mark for mark in uses if mark.args == ("anyio_backend",)]
         function.pytestmark = [mark for mark in function.pytestmark if mark not in anyios]
+
+
+def _function_of(obj: object) -> FunctionType | None:
+    """The function that it is, or that a static or class method is of.
+
+    All that a module or a class has comes here. By its type, as to ask for an attribute may run
+    code: ``flask.request`` raises then. A class may have one mark for its ``pytestmark``.
+    """
+    if issubclass(type(obj), (staticmethod, classmethod)):
+        obj = obj.__func__  # type: ignore[attr-defined]
+    return obj if type(obj) is FunctionType else None
 
 
 @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_pycollect_makeitem")
