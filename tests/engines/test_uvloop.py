@@ -241,7 +241,8 @@ async def test_an_idle_loop_is_not_turned(monkeypatch):
     assert turns == []
     # Code that asks nothing of the loop makes no turn either.
     trio2aio(asyncio.get_running_loop)()
-    await trio2aio(hello)()
+    if sys.version_info >= (3, 12):  # before, a guest takes its first step in a turn
+        await trio2aio(hello)()
     await settle()
     assert turns == []
     trio2aio(current_loop().call_soon)(int)
