@@ -394,6 +394,7 @@ def test_a_wrong_argument_is_named(arguments, mistake, capsys):
     assert re.search(mistake, capsys.readouterr().err)
 
 
+@pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")  # other tests have threads
 def test_on_a_terminal_there_is_a_panel_and_the_cursor_comes_back():
     pexpect = pytest.importorskip("pexpect")
     environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "TERM": "xterm-256color"}
