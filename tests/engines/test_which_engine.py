@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 
 import pytest
 import trio
+import trio.testing
 
 import trio_bridge
 from trio_bridge._engines import engine_name, make_engine
@@ -75,3 +77,27 @@ def test_what_windows_loops_cannot_do_they_refuse_with_the_reason():
 
     with asyncio.Runner(loop_factory=WindowsLoop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("name", ["selector", "portable", "uvloop"])
+def test_an_engine_says_from_outside_when_its_next_turn_is_due(name):
+    """The same that a turn says: what the pump asks of an engine that hides work."""
+    if name == "uvloop":
+        pytest.importorskip("uvloop")
+
+    async def main():
+        loop = trio_bridge.current_loop()
+        engine = trio_bridge._bridge.by_loop[loop].pump._engine
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert engine.due() == math.inf
+        timer = loop.call_later(60, int)
+        assert 30 < engine.due() - loop.time() < 61
+        timer.cancel()
+
+        def in_asyncio_code():
+            loop.call_soon(int)
+            return engine.due()
+
+        assert trio_bridge.trio2aio(in_asyncio_code)() == -math.inf
+
+    trio_bridge.run(main, engine=name)

@@ -42,7 +42,9 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``gather``'s future ``._children``
 ``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
 ``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop doesn't promise that its
-``uv_backend_timeout``, as it exports them     module exports them
+``uv_backend_timeout``, ``uv_stop``,           module exports them
+``uv_walk``, ``uv_is_active``, as it exports
+``uv_handle_t``'s ``type``                     which of uvloop's handles is the one that writes
 ``uvloop.Loop._ready``                         whether callbacks are ready
 ``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it hands to the
                                                kernel in the next iteration only
