@@ -98,18 +98,22 @@ if sys.platform == "linux" and sys.version_info >= (3, 13):
         def __init__(self) -> None:
             flags = os.TFD_NONBLOCK | os.TFD_CLOEXEC
             self._descriptor: Final = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)
+            self._has_rung = False
 
         def set(self, delay: float) -> None:
             """See :class:`Alarm`."""
             # 0 would unset it, and what the kernel's integer can't hold is an error.
             os.timerfd_settime(self._descriptor, initial=min(max(delay, 1e-9), _LONGEST))
+            self._has_rung = False
 
         async def watch(self, ring: Callable[[], Awaitable[object]]) -> None:
             """See :class:`Alarm`."""
             while True:
                 await trio.lowlevel.wait_readable(self._descriptor)
-                os.timerfd_settime(self._descriptor, initial=0)  # which makes it unreadable
+                self._has_rung = True
                 await ring()
+                if self._has_rung:  # it wasn't set again, which makes it unreadable as well
+                    os.timerfd_settime(self._descriptor, initial=0)
 
         def close(self) -> None:
             """See :class:`Alarm`."""
