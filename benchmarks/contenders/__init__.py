@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import anyio_backends, asyncio_loops, bridges, by_hand
+from . import anyio_backends, asyncio_loops, bare_trio, bridges, by_hand
 from ._contender import Bridging, Contender, Unavailable
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ CONTENDERS: Final[dict[str, Callable[[], Contender]]] = {
     "bridge-portable": lambda: bridges.Ours("portable"),
     "asyncio-first": bridges.AsyncioFirst,
     "trio-asyncio": bridges.TrioAsyncio,
+    "bare-trio": bare_trio.BareTrio,
     "thread": by_hand.AsyncioThread,
     "anyio-asyncio": lambda: anyio_backends.Anyio("asyncio"),
     "anyio-trio": lambda: anyio_backends.Anyio("trio"),
