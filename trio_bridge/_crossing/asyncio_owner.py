@@ -138,6 +138,7 @@ class AsyncioOwner:
         """Whether there can be no other step: the last was taken, or the loop is closed."""
         return (self._task is not None and self._task.done()) or not self.bridge.is_open
 
+    @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
         self._check()
@@ -145,6 +146,7 @@ class AsyncioOwner:
             await trio.lowlevel.checkpoint_if_cancelled()
         return await self._take(Step(fn, args))
 
+    @trio.lowlevel.enable_ki_protection
     async def advance(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` even if the caller is cancelled already, in :attr:`cancellation` then.
 
@@ -159,6 +161,7 @@ class AsyncioOwner:
         del fn, args, interruption  # an error leads here: no cycles
         return await taking
 
+    @trio.lowlevel.enable_ki_protection
     async def leave(
         self,
         fn: Callable[..., Awaitable[Any]],

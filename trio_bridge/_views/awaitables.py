@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+import trio
+
 from .._crossing.errors import readable
 from .sides import ASYNCIO, TRIO
 
@@ -39,6 +41,7 @@ async def _await_deferred(deferred: Any, begun: list[bool]) -> Any:
 _crossings: Final = {ASYNCIO: ASYNCIO.crossing(_as_coroutine), TRIO: TRIO.crossing(_await)}
 
 
+@trio.lowlevel.enable_ki_protection
 def await_across(side: Side, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
     """What ``__await__`` returns to code of the other side."""
     begun: list[bool] = []

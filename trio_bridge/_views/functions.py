@@ -116,7 +116,6 @@ class Caller:
         is_own, own_arguments = self.side.is_own, self._own_arguments
         arguments, result = self._arguments, self._result
 
-        @functools.wraps(fn)
         async def call(*args: Any, **kwargs: Any) -> Any:
             if is_own():
                 return await fn(*map(own_arguments, args), **_mapped(own_arguments, kwargs))
@@ -126,7 +125,7 @@ class Caller:
                 raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
             return result(value)
 
-        return call
+        return functools.wraps(fn)(self.side.holding_ctrl_c_back(call))
 
     def _generator_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         is_own, own_arguments = self.side.is_own, self._own_arguments

@@ -13,6 +13,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+import trio
+
 from .._crossing.asyncio_owner import AsyncioOwner
 from .._crossing.cancellation import pending_interruption
 from .._crossing.errors import readable
@@ -66,7 +68,7 @@ def generator_function(
         except BaseException as exc:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 
-    return generate
+    return side.holding_ctrl_c_back(generate)
 
 
 class _OwnSteps:
@@ -99,19 +101,23 @@ class _Steps:
         self._owner: Final = side.owner(original.aclose, is_generator=True)
         self._has_begun = False
 
+    @trio.lowlevel.enable_ki_protection
     async def first(self) -> Any:
         value = await self._owner.call(self._begin)
         return self._adapt(value)
 
+    @trio.lowlevel.enable_ki_protection
     async def send(self, value: Any) -> Any:
         original = self._original
         if value is None:
             return self._adapt(await self._owner.advance(self._step, original.__anext__))
         return self._adapt(await self._owner.advance(self._step, original.asend, value))
 
+    @trio.lowlevel.enable_ki_protection
     async def throw(self, exc: BaseException) -> Any:
         return self._adapt(await self._owner.advance(self._step, self._original.athrow, exc))
 
+    @trio.lowlevel.enable_ki_protection
     async def close(self) -> None:
         owner = self._owner
         if self._has_begun and not owner.is_ending and not owner.has_ended:
@@ -137,6 +143,7 @@ class _Steps:
             del cancellation, args
 
 
+@trio.lowlevel.enable_ki_protection
 async def leave(owner: AnyOwner, aclose: Callable[[], Awaitable[Any]]) -> None:
     """Close a generator or an iterator, as its owner's last step, undisturbed."""
     if isinstance(owner, AsyncioOwner):
@@ -155,6 +162,7 @@ class Iteration:
         self._is_exhausted = False
         self._owner = side.owner(nothing, is_generator=False)
 
+    @trio.lowlevel.enable_ki_protection
     async def next(self) -> Any:
         """The next item, or ``StopAsyncIteration``."""
         if self._is_exhausted:  # some can go on after their end: a file after seek()
@@ -182,6 +190,7 @@ class Iteration:
             self._is_exhausted = self._owner.is_ending = True
             raise
 
+    @trio.lowlevel.enable_ki_protection
     async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
         """Close the iterator by ``aclose``, and let go of its task."""
         if self._owner.is_busy:

@@ -13,8 +13,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-import trio
-
 from .._crossing.errors import readable
 from .awaitables import await_across
 from .iterators import Iteration, nothing
@@ -32,6 +30,7 @@ _BINARY: Final = (
 )
 # What dataclasses look for in the class.
 _COPIED: Final = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+_AROUND_CROSSINGS: Final = {"__aenter__", "__aexit__", "__anext__", "__await__", "aclose"}
 # Forwarded as they are, with views taken off the arguments and put on the result.
 _FORWARDED: Final = (
     *("__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__next__", "__exit__"),
@@ -85,7 +84,6 @@ class _AsyncManager(View):
 
     __slots__ = ()
 
-    @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> Any:
         views, original, cls = self._parts()
         if views.side.is_own():
@@ -97,7 +95,6 @@ class _AsyncManager(View):
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return self if value is original else views.adapt(value)
 
-    @trio.lowlevel.enable_ki_protection
     async def __aexit__(self, *details: Any) -> Any:
         views, original, cls = self._parts()
         if views.side.is_own():
@@ -267,7 +264,8 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
         bases.append(_Class)
     if _Awaitable in bases and _is_startable(cls):
         bases.append(_Startable)
-    view_class: Any = ViewType(cls.__name__, (*bases, View), _namespace(views, cls))
+    namespace = _around_crossings(views, bases) | _namespace(views, cls)
+    view_class: Any = ViewType(cls.__name__, (*bases, View), namespace)
     view_class.trio_bridge_stands_for = weakref.ref(cls)
     abcs: tuple[Any, ...] = (Mapping, Sequence)  # the match statement asks for those
     for abc in abcs:
@@ -277,6 +275,14 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
         coroutine: Any = Coroutine
         coroutine.register(view_class)
     return view_class  # type: ignore[no-any-return]
+
+
+def _around_crossings(views: Views, bases: list[type[View]]) -> dict[str, Any]:
+    return {
+        name: views.side.holding_ctrl_c_back(vars(base)[name])
+        for base in bases
+        for name in _AROUND_CROSSINGS & vars(base).keys()
+    }
 
 
 def _namespace(views: Views, cls: Any) -> dict[str, Any]:

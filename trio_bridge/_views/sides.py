@@ -6,7 +6,8 @@ Everything else about views is the same in both directions, and takes a :class:`
 from __future__ import annotations
 
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import trio
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     AnyOwner = AsyncioOwner | TrioOwner
 
+Fn = TypeVar("Fn", bound="Callable[..., Any]")
+
 
 class AsyncioObjects:
     """Objects of asyncio's, seen from Trio code: ``trio2aio``."""
@@ -48,6 +51,16 @@ class AsyncioObjects:
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
         """``fn`` for the other side; on its own side it is itself."""
         return crossing_to_asyncio(fn)
+
+    def holding_ctrl_c_back(self, fn: Fn) -> Fn:
+        """``fn``, for code of ours around a crossing: Ctrl-C waits until it is over.
+
+        Else it could come between the call that makes a coroutine and the ``await`` (on Python 3.11
+        in every ``await f(*args)``), or what has crossed would be lost. In asyncio code it is held
+        back anyway, for the turn.
+        """
+        held_back: Fn = _with_own_code(fn)
+        return held_back
 
     def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a plain function on its side. Where nothing runs at all there is none to be on."""
@@ -97,6 +110,10 @@ class TrioObjects:
         """``fn`` for the other side; on its own side it is itself."""
         return crossing_to_trio(fn)
 
+    def holding_ctrl_c_back(self, fn: Fn) -> Fn:
+        """``fn`` as it is: in Trio code it runs the user's, which Ctrl-C is to interrupt."""
+        return fn
+
     def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a plain function on its side, with the host as the current task."""
         return call_trio_plain(fn, *args, **kwargs)
@@ -131,6 +148,20 @@ class TrioObjects:
     def owner(self, at_end: Callable[[], Awaitable[object]], *, is_generator: bool) -> TrioOwner:
         """For an iteration that begins."""
         return TrioOwner(at_end=at_end, is_generator=is_generator)
+
+
+_held_back: Final[dict[CodeType, CodeType]] = {}
+
+
+def _with_own_code(fn: Any) -> Any:
+    # Trio looks for the code object of a frame. That of a function in a function is one for all,
+    # on both sides: here it gets a copy, one for all functions that are held back.
+    code = _held_back.get(fn.__code__)
+    if code is None:
+        code = _held_back[fn.__code__] = fn.__code__.replace()
+    twin = FunctionType(code, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
+    twin.__kwdefaults__ = fn.__kwdefaults__
+    return trio.lowlevel.enable_ki_protection(twin)
 
 
 def _call_without_loop(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
