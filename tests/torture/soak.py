@@ -11,6 +11,7 @@ the mean of the last rounds' memory about that of the reference.
 from __future__ import annotations
 
 import array
+import itertools
 import random
 import statistics
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SHORT = {"seconds": 8, "period": 0.8, "reference": (2.4, 4), "last": (6.4, 8), "growth": 0.05}
 LONG = {
     "seconds": 3600,
-    "period": 1.25,
+    "period": 2.0,
     "reference": (540, 600),
     "last": (3000, 3600),
     "growth": 0.02,
@@ -112,8 +113,14 @@ class Soak:
             "rounds": self._rounds,
             "rounds that began late": self._late,
             **self._expected._asdict(),
+            "memory in each sixth of the time, MB": self._sixths(),
             "memory at the reference, MB": round(resident[0] / 1e6, 2),
             "memory at last, MB": round(resident[1] / 1e6, 2),
             "memory, last of reference": round(resident[1] / resident[0], 4),
             "Python's blocks, last of reference": round(blocks[1] / blocks[0], 4),
         }
+
+    def _sixths(self) -> str:
+        edges = [self._rounds * sixth // 6 for sixth in range(7)]
+        means = [statistics.fmean(self._resident[a:b]) / 1e6 for a, b in itertools.pairwise(edges)]
+        return ", ".join(f"{mean:.2f}" for mean in means)
