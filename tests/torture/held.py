@@ -38,7 +38,7 @@ class Memory(NamedTuple):
 def counts(loop: asyncio.AbstractEventLoop) -> Counts:
     """At this moment.
 
-    Without what is kept to be used again, by time or by the highest load that there was: the threads
+    Without what is kept to be used again, by time or by the highest load that was: the threads
     that Trio keeps for ten seconds (at work they have other names), and the portable engine's
     watchers, of which there are a hundred too many at the most.
     """
