@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from .campaigns import ENGINES, HERE, campaign
+from .campaigns import ENGINES, HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +37,8 @@ def text(results: Sequence[Result]) -> str:
 
 def _table(name: str, results: list[Result]) -> Iterator[str]:
     results.sort(key=lambda result: ENGINES.index(result.engine))
-    promise = (campaign(name).__doc__ or "").partition("\n")[0]
+    source = ast.parse((HERE / f"{name}.py").read_text())
+    promise = (ast.get_docstring(source) or "").partition("\n")[0]
     yield f"### `{name}`\n"
     yield f"{promise}\n"
     yield f"| | {' | '.join(result.engine for result in results)} |"
