@@ -116,7 +116,8 @@ class Servers:
 
     async def with_datagrams(self):
         await trio2aio(_ask_by_datagrams)(*self.standing_datagrams)
-        # uvloop 0.23 itself keeps some 500 bytes of each endpoint that it opens.
+        # uvloop remembers the last 2,048 addresses that it has sent datagrams to. To fill that with
+        # the servers' answers to clients that are new each time would take most of an hour.
         if "uvloop" not in type(current_loop()).__module__:
             transport, protocol = await trio2aio(_open_datagrams)(self.datagrams)
             await trio2aio(_ask_by_datagrams)(transport, protocol)
