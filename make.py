@@ -1,9 +1,10 @@
-"""Set up and run: ``python make.py example``, ``crawler``, ``dask`` and ``test``.
+"""Set up and run: ``python make.py example``, ``crawler``, ``dask``, ``test``, ``torture``.
 
 Needs nothing but a Python and a clone: makes ``.venv`` with tox in it, and lets tox do the rest.
 ``test`` runs on every Python that is found here, of those that are supported: everything on the
-first and the newest that is released, and the core on the others. What follows is passed on to tox
-(``-e py314-uvloop`` selects one environment), and what follows ``--`` to the program that it runs
+first and the newest that is released, and the core on the others. ``torture`` is the long form of
+``tests/torture``, which takes hours (``torture -- --help``). What follows is passed on to tox (``-e
+py314-uvloop`` selects one environment), and what follows ``--`` to the program that it runs
 (``crawler -- --help``); the whole matrix is ``.venv/bin/tox run``.
 """
 
@@ -21,6 +22,7 @@ SELECTION = {
     "crawler": ["-q", "-e", "crawler"],
     "dask": ["-q", "-e", "dask"],
     "test": ["-m", "test"],
+    "torture": ["-q", "-e", "torture"],
 }
 
 
