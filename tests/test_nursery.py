@@ -95,8 +95,6 @@ async def by_a_task_factory(work):
 
 
 async def eagerly(work):
-    if sys.version_info < (3, 12):
-        pytest.skip("eager tasks came with 3.12")
     loop = asyncio.get_running_loop()
     loop.set_task_factory(asyncio.eager_task_factory)
     try:
@@ -107,8 +105,6 @@ async def eagerly(work):
 
 async def past_create_task(work):
     """As aiohttp writes."""
-    if sys.version_info < (3, 12):
-        pytest.skip("eager tasks came with 3.12")
     keep = asyncio.Task(work(), loop=asyncio.get_running_loop(), eager_start=True)
     keep.add_done_callback(lambda task: None)
 
@@ -122,6 +118,8 @@ async def in_debug_mode(work):
         loop.set_debug(False)
 
 
+eager = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+
 WAYS = [
     by_create_task,
     by_loop,
@@ -130,8 +128,8 @@ WAYS = [
     by_a_callback,
     deep_in_tasks,
     by_a_task_factory,
-    eagerly,
-    past_create_task,
+    pytest.param(eagerly, marks=eager),
+    pytest.param(past_create_task, marks=eager),
     in_debug_mode,
 ]
 
@@ -591,7 +589,7 @@ async def test_many_nurseries_that_end_at_once_share_their_look_at_all_tasks(
     assert 0 < looks < 30
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+@eager
 @pytest.mark.parametrize("starts_from_asyncio", [False, True])
 def test_a_task_that_is_started_directly_after_the_cancellation_is_awaited(starts_from_asyncio):
     log = []

@@ -6,9 +6,10 @@ import os
 import re
 import sys
 
-import pexpect
 import pytest
 from conftest import PYTHONPATH
+
+pexpect = pytest.importorskip("pexpect")
 
 # The child executes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")

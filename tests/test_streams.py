@@ -21,7 +21,6 @@ import weakref
 import pytest
 import trio
 import trio.testing
-import trustme
 
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, trio2aio
@@ -145,6 +144,7 @@ def reset(stream):
 @pytest.fixture(scope="module")
 def certificates():
     """TLS contexts for the server and for a client that trusts it."""
+    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(server)

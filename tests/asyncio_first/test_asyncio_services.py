@@ -21,7 +21,6 @@ import warnings
 
 import pytest
 import trio
-import trustme
 from loop_kinds import (
     ALL,
     FIRST,
@@ -199,6 +198,7 @@ async def test_unix_sockets(tmp_path):
 
 @pytest.fixture(scope="module")
 def certificates():
+    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server)

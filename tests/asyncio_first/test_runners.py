@@ -866,6 +866,7 @@ NURSERY = """
 
 @pytest.mark.parametrize("scope", ["function", "module"])
 def test_anyios_plugin_runs_tests_and_fixtures_on_our_loop(run_pytest, scope):
+    pytest.importorskip("anyio")
     conftest = textwrap.dedent(
         NURSERY.format(fixture=f"pytest.fixture(scope={scope!r})", args="anyio_backend")
     ) + textwrap.dedent(

@@ -14,9 +14,6 @@ import sys
 import threading
 import time
 
-import anyio
-import anyio.from_thread
-import anyio.to_thread
 import pytest
 import trio
 import trio.testing
@@ -458,6 +455,9 @@ async def test_4_6_task_group_cancels_siblings():
 
 @trio2aio
 async def test_4_6_anyio():
+    anyio = pytest.importorskip("anyio")
+    pytest.importorskip("anyio.from_thread")
+    pytest.importorskip("anyio.to_thread")
     send, receive = anyio.create_memory_object_stream(0)
 
     async def produce():

@@ -9,7 +9,6 @@ import ssl
 import pytest
 import trio
 import trio.testing
-import trustme
 
 from trio_bridge import current_loop, trio2aio
 
@@ -63,6 +62,7 @@ def listening_socket():
 @pytest.fixture(scope="module")
 def certificates():
     """TLS contexts for the server and for a client that trusts it."""
+    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(server)

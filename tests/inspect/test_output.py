@@ -9,7 +9,6 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
-import rich.text
 import trio
 import trio.testing
 
@@ -101,15 +100,14 @@ async def test_a_file_gets_what_its_encoding_can_hold():
 
 
 async def test_a_terminal_gets_colour_and_the_same_text(colours):
+    text = pytest.importorskip("rich.text")
     terminal = Terminal()
     print_tree(terminal)
     shown = terminal.getvalue()
     assert "\x1b[1;32mTrio task\x1b[0m" in shown
     plain = io.StringIO()
     print_tree(plain)
-    same = rich.text.Text.from_ansi(shown).plain.replace(
-        "print_tree(terminal)", "print_tree(plain)"
-    )
+    same = text.Text.from_ansi(shown).plain.replace("print_tree(terminal)", "print_tree(plain)")
     ours = [line for line in same.splitlines() if "print_tree" not in line]
     assert ours == [line for line in plain.getvalue().splitlines() if "print_tree" not in line]
 

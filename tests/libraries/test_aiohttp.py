@@ -19,7 +19,6 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 import sniffio
 import trio
-import trustme
 from trio.testing import wait_all_tasks_blocked
 
 import trio_bridge
@@ -398,6 +397,7 @@ async def test_redirects_and_traces():
 @pytest.fixture
 def tls():
     """The SSL contexts of a server, and of a client that trusts it."""
+    trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(server_context)

@@ -18,7 +18,6 @@ import asyncio
 import contextlib
 import functools
 
-import anyio
 import pytest
 import trio
 import trio.testing
@@ -352,6 +351,8 @@ async def asyncio_task_group_that_fails(way, log):
 
 
 async def anyio_task_group(way, log):
+    anyio = pytest.importorskip("anyio")
+
     async def then(group):
         group.start_soon(anyio.sleep, 0)
 

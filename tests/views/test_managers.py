@@ -16,7 +16,6 @@ import sys
 import time
 import typing
 
-import anyio
 import pytest
 import sniffio
 import trio
@@ -1085,6 +1084,7 @@ async def test_asyncio_task_group_starts_trio_functions(autojump_clock):
 
 
 async def test_anyio_task_group(autojump_clock):
+    anyio = pytest.importorskip("anyio")
     with pytest.raises(ExceptionGroup) as caught:
         async with trio2aio(anyio.create_task_group)() as group:
             group.start_soon(fails_after, anyio.sleep, 1)
@@ -1099,6 +1099,7 @@ async def test_anyio_task_group(autojump_clock):
 
 
 async def test_anyio_task_group_is_cancelled(autojump_clock):
+    anyio = pytest.importorskip("anyio")
     async with trio2aio(anyio).create_task_group() as group:
         group.start_soon(anyio.sleep, 1000)
         group.cancel_scope.cancel()
@@ -1113,6 +1114,7 @@ async def test_anyio_task_group_is_cancelled(autojump_clock):
 
 async def test_anyio_scopes_on_asyncio(autojump_clock):
     """In asyncio code they belong to asyncio. In Trio code the same calls make Trio's."""
+    anyio = pytest.importorskip("anyio")
 
     class AnyioOnAsyncio:
         @trio2aio
