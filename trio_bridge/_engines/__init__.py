@@ -27,12 +27,18 @@ def engine_name(name: str | None) -> str:
     """The engine that is meant; ``None`` means ``TRIO_BRIDGE_ENGINE``, else the default.
 
     Raises:
+      TypeError: it is no string.
       ValueError: there is no engine of that name.
       ImportError: uvloop is meant, and is not installed.
     """
     said = os.environ.get(ENGINE_VARIABLE) if name is None else None  # by the variable
     if name is None:
         name = said or _default()
+    if not isinstance(name, str):
+        raise TypeError(
+            f"engine= is the name of an engine, a string, and this is of type "
+            f"{type(name).__name__!r}. Write engine={_default()!r}, or leave it out"
+        )
     if name not in _CLASSES:
         where = f" in the variable {ENGINE_VARIABLE}" if said else ""
         raise ValueError(
