@@ -60,7 +60,7 @@ def test_every_public_name_is_there_and_documented():
 # Who may import whom, at runtime: each part, and the parts that it may import.
 MAY_IMPORT = {
     "__init__": {"_asyncio_first", "_bridge", "_nursery", "_policy", "_run", "_views", "inspect"},
-    "__main__": {"_launcher", "_policy", "_tree_signal"},
+    "__main__": {"_engines", "_launcher", "_policy", "_tree_signal"},
     "_debugger": {"_crossing"},
     "_launcher": {"_asyncio_first"},
     "_policy": {"_asyncio_first", "_engines"},

@@ -128,8 +128,8 @@ def _check(async_fn: object, method: str) -> None:
         )
     if not callable(async_fn):
         raise TypeError(
-            f"nursery.{method}() takes an asyncio function, not {shown(async_fn)}. To await an object, "
-            f"write\n    async def wait():\n        return await awaitable\n"
+            f"nursery.{method}() takes an asyncio function, not {shown(async_fn)}. To await an "
+            f"object, write\n    async def wait():\n        return await awaitable\n"
             f"    nursery.{method}(wait)"
         )
 

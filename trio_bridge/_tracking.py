@@ -57,7 +57,9 @@ def check_on_error(on_error: OnError) -> None:
 
 def _is_async(handler: Any) -> bool:
     functions = handler, getattr(type(handler), "__call__", None)
-    return any(inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn) for fn in functions)
+    return any(
+        inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn) for fn in functions
+    )
 
 
 class Tracking:

@@ -1,8 +1,8 @@
 """What is done with objects of the user's that may do anything: here they can't do harm.
 
-An error of use says which object was misused, whose ``__repr__`` may raise; and what the bridge
-adds to an exception (a note) or takes from it (frames) is no reason to lose the exception, which may
-refuse to be changed: a frozen dataclass does.
+An error of use says which object was misused, whose ``__repr__`` may raise. What the bridge adds to
+an exception (a note) or takes from it (frames) is no reason to lose the exception, which may refuse
+to be changed: a frozen dataclass does.
 """
 
 from __future__ import annotations

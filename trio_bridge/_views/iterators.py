@@ -188,7 +188,9 @@ class Iteration:
     async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
         """Close the iterator by ``aclose``, and let go of its task."""
         if self._owner.is_busy:
-            raise RuntimeError(f"{shown(self._original)} is closed while another task waits for an item")
+            raise RuntimeError(
+                f"{shown(self._original)} is closed while another task waits for an item"
+            )
         if self._is_exhausted:
             await self._side.crossing(aclose)()
         elif not self._owner.has_ended:

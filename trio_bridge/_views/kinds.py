@@ -109,7 +109,7 @@ def _decide(cls: type) -> bool:
 
 def _is_from_data_module(cls: type) -> bool:
     is_typings_own = cls is typing.Generic or cls is typing.Protocol
-    module = cls.__module__
+    module: Any = cls.__module__
     return isinstance(module, str) and module in _DATA_MODULES and not is_typings_own
 
 

@@ -132,14 +132,16 @@ async def awaiting_a_closed_coroutine():
 @own(RuntimeError, "coroutine is being awaited already")
 async def awaiting_a_running_coroutine():
     """A coroutine object is awaited that another task awaits"""
-    coro = asyncio.sleep(3600)
+    coro, error = asyncio.sleep(3600), None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio2aio(_await), coro)
         await trio.testing.wait_all_tasks_blocked()
         try:
             await trio2aio(_await)(coro)
-        finally:
-            nursery.cancel_scope.cancel()
+        except RuntimeError as exc:
+            error = exc
+        nursery.cancel_scope.cancel()
+    raise error
 
 
 async def _await(awaitable):

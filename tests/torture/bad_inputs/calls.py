@@ -59,6 +59,15 @@ async def a_time_that_is_none():
     current_loop().call_at("soon", print)
 
 
+@own(ExceptionGroup, "str", "a timer was set to no time")
+async def a_time_that_is_none_in_a_turn():
+    """`loop.call_at("soon", f)` in asyncio code, where Python doesn't look at it"""
+    with trio.fail_after(30):
+        async with open_loop(engine="selector") as loop:
+            loop.call_soon(loop.call_soon, loop.call_at, "soon", print)
+            await trio.sleep(3600)
+
+
 @own(TypeError)
 async def a_delay_of_nothing():
     """`loop.call_later(None, f)`"""
@@ -80,7 +89,8 @@ async def an_exception_handler_that_is_none():
 @own(TypeError, "executor must be ThreadPoolExecutor instance")
 async def an_executor_that_is_none():
     """`loop.set_default_executor(42)`"""
-    current_loop().set_default_executor(42)
+    async with open_loop(engine="selector") as loop:  # uvloop takes it, and fails at its end
+        loop.set_default_executor(42)
 
 
 @own(ValueError)

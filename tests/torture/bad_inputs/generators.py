@@ -15,9 +15,9 @@ from .kinds import asyncio_own, bad, own
 
 
 async def ignores_its_end():
-    while True:
-        with contextlib.suppress(BaseException):
-            yield 1
+    with contextlib.suppress(GeneratorExit):
+        yield 1
+    yield 2
 
 
 async def two_numbers():
@@ -94,13 +94,16 @@ async def two_tasks_at_one_generator():
         yield
 
     generator = trio2aio(waits)()
+    error = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(generator.__anext__)
         await trio.testing.wait_all_tasks_blocked()
         try:
             await anext(generator)
-        finally:
-            nursery.cancel_scope.cancel()
+        except RuntimeError as exc:
+            error = exc
+        nursery.cancel_scope.cancel()
+    raise error
 
 
 @own(RuntimeError, "StopAsyncIteration")
@@ -175,11 +178,13 @@ async def closing_an_iterator_that_is_used():
             pass
 
     view = trio2aio(Waits())
-    iteration = aiter(view)
+    iteration, error = aiter(view), None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(iteration.__anext__)
         await trio.testing.wait_all_tasks_blocked()
         try:
             await view.aclose()
-        finally:
-            nursery.cancel_scope.cancel()
+        except RuntimeError as exc:
+            error = exc
+        nursery.cancel_scope.cancel()
+    raise error

@@ -64,10 +64,13 @@ class UnhashableMeta(type):
 
 
 class RaisingMeta(type):
-    __hash__ = __eq__ = __repr__ = __instancecheck__ = __subclasscheck__ = fails
-
     def __getattr__(cls, name):
         raise Mischief("of the class's own")
+
+    def __hash__(cls):
+        raise Mischief("of the class's own")
+
+    __eq__ = __repr__ = __instancecheck__ = __subclasscheck__ = __getattr__
 
 
 class Unhashable(metaclass=UnhashableMeta):

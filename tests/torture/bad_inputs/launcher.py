@@ -25,7 +25,7 @@ COMMAND_LINES: tuple[CommandLine, ...] = (
     CommandLine("a package without a program", ("-m", "email"), 1, ("email",)),
     CommandLine("a module written in C", ("-m", "sys"), 1, ("no Python code",)),
     CommandLine("an empty module's name", ("-m", ""), 1, ("No module named",)),
-    CommandLine("a relative module's name", ("-m", ".x"), 1, ("No module named .x", )),
+    CommandLine("a relative module's name", ("-m", ".x"), 1, ("Relative module names not supported: .x",)),
     CommandLine("a module's name with two dots", ("-m", "json..tool"), 1, ("No module named json..tool",)),
     CommandLine("standard input", ("-",), 2, (_USAGE,)),
     CommandLine("-c", ("-c", "pass"), 2, (_USAGE,)),

@@ -81,7 +81,7 @@ async def no_exit_in_trio():
         pass
 
 
-@own(TypeError, "__exit__")
+@own(TypeError, "asynchronous context manager")
 async def no_plain_exit():
     """There is no `__exit__`"""
 

@@ -246,7 +246,7 @@ async def an_attribute_of_an_object_of_an_unhashable_type():
     _ = view.nonesuch
 
 
-@own(Mischief, "of the object's own")
+@own(Mischief, "of the class's own")
 async def hashing_a_type_that_refuses():
     """`hash(type)`, where the metaclass raises"""
     assert trio2aio(hostile.OfRaisingMeta()).method() == 1
