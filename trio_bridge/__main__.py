@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Final
 
+from ._engines import engine_name
 from ._launcher import LAUNCHER, run_module, run_script
 from ._policy import install
 from ._tree_signal import TreeSignal
@@ -24,9 +25,9 @@ def main() -> None:
     if options.debug:
         os.environ["PYTHONASYNCIODEBUG"] = "1"
     try:
-        install(engine=options.engine)
+        install(engine=engine_name(options.engine, written="--engine {}"))
         TreeSignal(options.tree_signal).install()
-    except ValueError as exc:
+    except (ValueError, ImportError, RuntimeError) as exc:
         sys.exit(f"{LAUNCHER}: {exc}")
     name, *args = program
     if not name.startswith("-m"):

@@ -5,6 +5,8 @@ asyncio looks for them by their type. Trio's nurseries put them into groups, whe
 
 from __future__ import annotations
 
+from ._untrusted import set_context
+
 
 def bare_exit(error: BaseException) -> BaseException:
     """The error as asyncio's ``TaskGroup`` would raise it: an exit comes out of its group.
@@ -14,9 +16,12 @@ def bare_exit(error: BaseException) -> BaseException:
     found = _first_exit(error)
     if found is None or not isinstance(error, BaseExceptionGroup):
         return error
-    _, rest = error.split(lambda exc: exc is found)
+    try:
+        _, rest = error.split(lambda exc: exc is found)
+    except Exception:  # by a derive() of the group's own
+        rest = error
     if rest is not None:
-        found.__context__ = rest
+        set_context(found, rest)
     return found
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import io
+import marshal
 import sys
 import zipfile
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
@@ -57,6 +58,9 @@ def _from_file(path: str) -> tuple[ModuleType, CodeType]:
         reason = f"[Errno {exc.errno}] {exc.strerror}"
         print(f"{LAUNCHER}: can't open file {path!r}: {reason}", file=sys.stderr)
         sys.exit(2)
+    if source.startswith(importlib.util.MAGIC_NUMBER):  # a .pyc file, with a header of 16 bytes
+        code = marshal.loads(source[16:])
+        return _main_module(path, SourcelessFileLoader("__main__", path), None), code
     try:
         code = compile(source, path, "exec", dont_inherit=True)
     except SyntaxError as exc:
@@ -83,6 +87,8 @@ def _replace_path(first: str, *, also_if_safe: bool) -> None:
 
 
 def _find_module(name: str) -> ModuleSpec:
+    if name.startswith("."):
+        sys.exit(f"{LAUNCHER}: Relative module names not supported: {name}")
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:

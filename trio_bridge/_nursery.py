@@ -12,7 +12,7 @@ import inspect
 import weakref
 from contextlib import AbstractAsyncContextManager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVarTuple
 
 import trio
 
@@ -22,6 +22,7 @@ from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
 from ._task_nursery import TaskNursery
 from ._tracking import Tracking
+from ._untrusted import set_context, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -127,8 +128,8 @@ def _check(async_fn: object, method: str) -> None:
         )
     if not callable(async_fn):
         raise TypeError(
-            f"nursery.{method}() takes an asyncio function, not {async_fn!r}. To await an object, "
-            f"write\n    async def wait():\n        return await awaitable\n"
+            f"nursery.{method}() takes an asyncio function, not {shown(async_fn)}. To await an "
+            f"object, write\n    async def wait():\n        return await awaitable\n"
             f"    nursery.{method}(wait)"
         )
 
@@ -333,7 +334,7 @@ async def _run_in_task(
     if not inspect.isawaitable(awaitable):
         raise TypeError(
             f"{_name(async_fn)}, which an asyncio nursery has started, is no asyncio function: it "
-            f"returned {awaitable!r}, which can't be awaited. Call it directly, or give "
+            f"returned {shown(awaitable)}, which can't be awaited. Call it directly, or give "
             "start_soon() an `async def` that calls it"
         )
     await awaitable
@@ -392,11 +393,21 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
     return _OpenNursery()
 
 
+_BLOCK: Final = "    async with trio_bridge.open_asyncio_nursery() as nursery:"
+
+
 class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"]):
     # A class for the reason that _run._OpenLoop is one.
 
     def __init__(self) -> None:
         self._opened: Final = place_of_caller()
+        self._was_entered = False
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"open_asyncio_nursery() is for `async with`. Write\n{_BLOCK}")
+
+    def __exit__(self, *details: object) -> None:
+        """Python looks for it before it enters."""
 
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> AsyncioNursery:
@@ -405,7 +416,12 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
                 "open_asyncio_nursery() belongs to Trio code. In asyncio code write\n"
                 "    async with aio2trio(open_asyncio_nursery()) as nursery:"
             )
+        if self._was_entered:
+            raise RuntimeError(
+                f"what open_asyncio_nursery() returns is for one block. Write\n{_BLOCK}\nagain"
+            )
         self._bridge = bridge = current_bridge()
+        self._was_entered = True
         self._manager = trio.open_nursery()
         trio_nursery = await self._manager.__aenter__()
         if bridge.tracking is None:
@@ -424,6 +440,8 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
+        if not self._was_entered:
+            raise RuntimeError(f"this open_asyncio_nursery() was not entered. Write\n{_BLOCK}")
         nursery = self._nursery
         self._trio_nursery.start_soon(nursery.end)
         leaving = exc
@@ -444,7 +462,7 @@ class _OpenNursery(AbstractAsyncContextManager["AsyncioNursery", "bool | None"])
         try:
             raise trim(leaving)
         finally:
-            leaving.__context__ = context  # not the cancellation of the body
+            set_context(leaving, context)  # not the cancellation of the body
             del exc, leaving, context  # no cycles
 
     def _stop_tracking(self) -> None:

@@ -208,9 +208,10 @@ class Pump:
 
     def _park(self, due: float) -> bool:
         """Park the loop, unless its next turn is due already."""
-        if due < self._alarm_when or (self._is_virtual and due > self._alarm_when):
+        # "not >=" and "not >": what is due at NaN is due now, as in asyncio.
+        if not due >= self._alarm_when or (self._is_virtual and due > self._alarm_when):
             delay = due - self._loop.time()
-            if delay <= 0:
+            if not delay > 0:
                 return False
             self._set_alarm(due, delay)
         if not self.is_parked:
@@ -229,15 +230,16 @@ class Pump:
             self._loop.call_later = self._call_later
 
     def _wake_at(self, when: float) -> None:
-        if when < self._alarm_when:
+        if not when >= self._alarm_when:
             self._set_alarm(when, when - self._loop.time())
 
     def _set_alarm(self, when: float, delay: float) -> None:
         self._alarm_when = when
+        delay = max(0, delay)  # it may be minus infinity, or NaN
         if not self._is_virtual:
             # To the millisecond that follows, as asyncio waits: else timers that are due at nearly
             # the same time would have an alarm each.
-            delay = math.ceil(max(delay, 0) * 1000) / 1000  # it may be minus infinity
+            delay = math.ceil(delay * 1000) / 1000
         self._alarm.set(delay)
 
     def _call_soon_while_parked(
@@ -257,6 +259,7 @@ class Pump:
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         self._check_thread("call_at")
+        _ = when >= self._alarm_when  # what is no number fails here, before it is kept
         handle = self._call_at(when, callback, *args, context=context)
         self._wake_at(when)
         return handle

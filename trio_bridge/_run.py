@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, TypeVarTuple
 
 import trio
 
@@ -30,6 +30,7 @@ from ._pump import Pump
 from ._task_nursery import LoopNursery
 from ._tracking import Tracking, check_on_error
 from ._tree_signal import TreeSignal
+from ._untrusted import set_context, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -68,15 +69,25 @@ def run(
       What ``async_fn`` returns.
 
     Raises:
+      TypeError: ``async_fn`` is no async function, or an option is of a wrong type.
+      RuntimeError: it is called from asyncio code, or from Trio code.
       BaseException: what ``async_fn`` raises, bare, as from :func:`trio.run`; with other errors in
         a group if asyncio code failed where nobody awaits it (``on_error``). Ctrl-C cancels the
         asyncio code that the main task waits for, and comes out as :exc:`KeyboardInterrupt`.
     """
     _check_is_function(async_fn)
+    _check_clock(clock)
     if _private.get_running_loop() is not None:
         raise RuntimeError(
             "trio_bridge.run() was called from asyncio code, whose loop it would block. "
             "Write `await aio2trio(async_fn)(*args)` to call Trio code from there"
+        )
+
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError(
+            "trio_bridge.run() was called from Trio code, which it would block. Write\n"
+            "    async with trio_bridge.open_loop():\n"
+            "to use asyncio code there"
         )
 
     async def main() -> T:
@@ -87,7 +98,7 @@ def run(
             redeliver_cancel_after=redeliver_cancel_after,
             tree_signal=tree_signal,
         ):
-            value = await async_fn(*args)
+            value = await _called(async_fn, args)
         return value
 
     try:
@@ -132,6 +143,7 @@ def open_loop(
       An async context manager, whose value is the loop.
 
     Raises:
+      TypeError: an option is of a wrong type.
       ValueError: an unknown engine or ``on_error``, seconds that are not positive, or a
         ``tree_signal`` that is no signal, or has another meaning.
       ImportError: ``"uvloop"`` is meant, and is not installed. On entering.
@@ -152,6 +164,34 @@ def _check_is_function(async_fn: object) -> None:
             f"    trio_bridge.run({async_fn.__name__}, ...)\n"
             f"instead of trio_bridge.run({async_fn.__name__}(...))"
         )
+    if not callable(async_fn):
+        raise TypeError(
+            f"trio_bridge.run() takes an async function, not {shown(async_fn)}. Write\n"
+            "    async def main(): ...\n"
+            "    trio_bridge.run(main, ...)"
+        )
+
+
+def _called(async_fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> Awaitable[T]:
+    awaitable = async_fn(*args)
+    if not inspect.isawaitable(awaitable):
+        raise TypeError(
+            f"{getattr(async_fn, '__qualname__', 'what trio_bridge.run() was given')} is no async "
+            f"function: it returned {shown(awaitable)}, which can't be awaited. For\n"
+            "    trio_bridge.run(main)\n"
+            "write `async def` main(), and `return`, not `yield`, in it"
+        )
+    return awaitable
+
+
+def _check_clock(clock: object) -> None:
+    if clock is not None and not callable(getattr(clock, "start_clock", None)):
+        raise TypeError(
+            f"clock={shown(clock)}: write a trio.abc.Clock, as trio.testing.MockClock(), or None"
+        )
+
+
+_BLOCK: Final = "    async with trio_bridge.open_loop():"
 
 
 class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
@@ -175,6 +215,13 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         self._redeliver_cancel_after = redeliver_cancel_after
         self._opened: Final = place_of_caller()
         self._tree_signal = TreeSignal(tree_signal)
+        self._was_entered = False
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"open_loop() is for `async with`. Write\n{_BLOCK}")
+
+    def __exit__(self, *details: object) -> None:
+        """Python looks for it before it enters."""
 
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> asyncio.AbstractEventLoop:
@@ -182,8 +229,11 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             raise RuntimeError(
                 "open_loop() needs a Trio task. Start the program with trio_bridge.run(main)"
             )
+        if self._was_entered:
+            raise RuntimeError(f"what open_loop() returns is for one block. Write\n{_BLOCK}\nagain")
         self._tree_signal.check_thread()
         self._engine = engine = make_engine(self._engine_name)
+        self._was_entered = True
         loop = engine.loop
         self._hooks = hooks_here()
         side = AsyncioSide(loop, self._hooks.pair)
@@ -219,6 +269,8 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self._was_entered:
+            raise RuntimeError(f"this open_loop() was not entered. Write\n{_BLOCK}")
         body = exc
         try:
             self._bridge.leave_forgotten_bodies()
@@ -243,7 +295,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
             try:
                 raise leaving
             finally:
-                leaving.__context__ = context  # not the cancellation of the body
+                set_context(leaving, context)  # not the cancellation of the body
                 del leaving, context  # no cycles
 
     @trio.lowlevel.enable_ki_protection
@@ -288,9 +340,9 @@ def _check_seconds(option: str, value: object) -> None:
     if value is None:
         return
     if not isinstance(value, int | float):
-        raise TypeError(f"{option}={value!r}: write a number of seconds, or None")
+        raise TypeError(f"{option}={shown(value)}: write a number of seconds, or None")
     if not value > 0:
-        raise ValueError(f"{option}={value!r}: write a positive number of seconds, or None")
+        raise ValueError(f"{option}={shown(value)}: write a positive number of seconds, or None")
 
 
 async def _run_phase(phase: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -322,11 +374,11 @@ def _what_leaves(
     if exits:
         errors = [error for error in [*errors, *exits] if error is not exits[0]]
         if errors:
-            exits[0].__context__ = BaseExceptionGroup(_UNHANDLED, errors)
+            set_context(exits[0], BaseExceptionGroup(_UNHANDLED, errors))
         return exits[0]
     if interruption is not None:
         if interruption.__context__ is None:
-            interruption.__context__ = body
+            set_context(interruption, body)
         return interruption  # the loop couldn't be closed, or a bug of the bridge's own
     if unhandled:
         return BaseExceptionGroup(_UNHANDLED, errors)

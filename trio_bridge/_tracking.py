@@ -24,6 +24,7 @@ from . import _private
 from ._bridge import nearest, owning
 from ._direct_tasks import DirectTasks
 from ._task_creation import TaskCreation, started_in
+from ._untrusted import add_note, notes_of, set_context, shown
 
 if TYPE_CHECKING:
     from ._task_nursery import LoopNursery, TaskNursery
@@ -41,16 +42,24 @@ _OF_PEERS: Final = frozenset({"Error on transport creation for incoming connecti
 
 def check_on_error(on_error: OnError) -> None:
     """Refuse what is no ``on_error``, before anything is opened."""
-    if on_error not in ("raise", "log") and not callable(on_error):
+    is_word = isinstance(on_error, str) and on_error in ("raise", "log")
+    if not is_word and not callable(on_error):
         raise ValueError(
-            f"on_error={on_error!r}: write on_error='raise', on_error='log', "
+            f"on_error={shown(on_error)}: write on_error='raise', on_error='log', "
             "or a function that takes the loop and asyncio's context dict"
         )
-    if inspect.iscoroutinefunction(on_error):  # nobody would await it, and the error would be lost
+    if _is_async(on_error):  # nobody would await it, and the error would be lost
         raise ValueError(
-            f"on_error={on_error!r}: write a plain function; it may start a task with\n"
+            f"on_error={shown(on_error)}: write a plain function; it may start a task with\n"
             "    loop.create_task(report(context))"
         )
+
+
+def _is_async(handler: Any) -> bool:
+    functions = handler, getattr(type(handler), "__call__", None)
+    return any(
+        inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn) for fn in functions
+    )
 
 
 class Tracking:
@@ -103,7 +112,7 @@ class Tracking:
                 nursery.exit(handler_exit)
             except BaseException as handler_exc:
                 if handler_exc.__context__ is None:
-                    handler_exc.__context__ = exc  # else it would be lost
+                    set_context(handler_exc, exc)  # else it would be lost
                 nursery.fail(handler_exc)
 
     def _owner(self, context: ErrorContext) -> TaskNursery | None:
@@ -141,8 +150,8 @@ def _add_asyncios_words(exc: BaseException, context: ErrorContext) -> None:
     task = context.get("task") or context.get("future")
     name = f" (task {task.get_name()!r})" if isinstance(task, asyncio.Task) else ""
     note = f"asyncio: {context.get('message')}{name}"
-    if note not in getattr(exc, "__notes__", ()):
-        exc.add_note(note)
+    if note not in notes_of(exc):
+        add_note(exc, note)
 
 
 def _is_cancellation(exc: BaseException, context: ErrorContext) -> bool:

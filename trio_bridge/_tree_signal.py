@@ -23,6 +23,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ._untrusted import shown
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -93,7 +95,7 @@ class TreeSignal:
 
 def _number_of(name: object) -> signal.Signals:
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise TypeError(f"tree_signal={name!r} is no signal. {_WRITE}")
+        raise TypeError(f"tree_signal={shown(name)} is no signal. {_WRITE}")
     try:
         number = signal.Signals[name] if isinstance(name, str) else signal.Signals(name)
     except (KeyError, ValueError):

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.client
 import os
+import py_compile
 import signal
 import socket
 import subprocess
@@ -138,6 +139,17 @@ def test_a_script_sees_what_it_sees_with_plain_python(write, same):
     write("programs/script.py", WHO)
     result = same("programs/script.py", "-m", "--debug", "--", "x y", "")
     assert result.stdout.startswith("['programs/script.py', '-m', '--debug', '--', 'x y', '']")
+
+
+def test_a_compiled_script_sees_the_same(write, same, tmp_path):
+    py_compile.compile(str(write("script.py", WHO)), str(tmp_path / "script.pyc"))
+    same("script.pyc", "x")
+
+
+def test_a_relative_modules_name(bridge):
+    result = bridge("-m", ".module")
+    assert result.stderr == "python -m trio_bridge: Relative module names not supported: .module\n"
+    assert result.returncode == 1
 
 
 def test_a_script_given_by_its_absolute_path_sees_the_same(write, same):

@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._bridge import by_loop
+from .._untrusted import set_context, set_traceback, shown
 from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
+from .errors import check_awaitable
 
 if TYPE_CHECKING:
     import asyncio
@@ -115,7 +117,7 @@ class AsyncioManager:
             return False
         except BaseException as leaving:
             if exc is not None and leaving is exc:
-                exc.__traceback__ = traceback  # it goes on as it came
+                set_traceback(exc, traceback)  # it goes on as it came
                 return False
             raise
         finally:
@@ -173,7 +175,7 @@ class AsyncioManager:
                 await manager.leave_here(error)
             except BaseException as exc:
                 if exc is not error:
-                    error.add_note(f"{manager.name} was left with {exc!r}")
+                    error.add_note(f"{manager.name} was left with {shown(exc)}")
         await self.leave_here(error)
         raise error
 
@@ -192,7 +194,7 @@ class AsyncioManager:
     @property
     def name(self) -> str:
         """For messages."""
-        return f"trio2aio({self.manager!r})"
+        return f"trio2aio({shown(self.manager)})"
 
     def _forgotten(self) -> RuntimeError:
         return RuntimeError(
@@ -208,7 +210,9 @@ class AsyncioManager:
         self._has_begun = True
         try:
             if self._is_async:
-                value = await type(manager).__aenter__(manager)
+                entering = type(manager).__aenter__(manager)
+                check_awaitable(entering, "__aenter__")
+                value = await entering
             else:
                 value = type(manager).__enter__(manager)
             self._is_entered = True
@@ -232,7 +236,7 @@ class AsyncioManager:
             try:
                 raise exc  # as in a body, so that it becomes the context of what __aexit__ raises
             except BaseException:
-                exc.__traceback__ = traceback
+                set_traceback(exc, traceback)
                 return bool(await self._exit(exc))
         except BaseException as leaving:
             if leaving is exc:
@@ -244,7 +248,9 @@ class AsyncioManager:
     async def _exit(self, exc: BaseException | None) -> object:
         manager = self.manager
         if self._is_async:
-            return await type(manager).__aexit__(manager, *details(exc))
+            leaving = type(manager).__aexit__(manager, *details(exc))
+            check_awaitable(leaving, "__aexit__")
+            return await leaving
         return type(manager).__exit__(manager, *details(exc))
 
     def _as_asyncio_sees(
@@ -265,7 +271,7 @@ class AsyncioManager:
         try:
             await self._leave(None, is_cancelled=True)
         except BaseException as exc:
-            error.__context__ = exc
+            set_context(error, exc)
         raise error
 
 
@@ -281,7 +287,7 @@ def entered_manager(manager: object) -> AsyncioManager:
         if entry.manager is manager:
             return entry  # of another task: it will say so
     raise RuntimeError(
-        f"trio2aio({manager!r}) is to be left, but was not entered, or was left already"
+        f"trio2aio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
 
 

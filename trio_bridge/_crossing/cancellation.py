@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from .._untrusted import notes_of
 from .stack import awaits, format_awaits
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
 
 def convert_group(
@@ -29,10 +31,11 @@ def convert_group(
     becomes: BaseException,
 ) -> BaseException:
     """Replace each leaf of type ``was``; one alone if there are no others (rule 3)."""
-    matched, rest = group.split(was)
-    if matched is None:
+    # Not split(), which calls the derive() of the group's own class.
+    is_one = [isinstance(leaf, was) for leaf in _leaves(group)]
+    if not any(is_one):
         return group
-    if rest is None:
+    if all(is_one):
         return becomes
     return _replace_leaves(group, was, becomes)
 
@@ -55,9 +58,22 @@ def _replace_leaves(
     converted.__cause__ = group.__cause__
     converted.__context__ = group.__context__
     converted.__suppress_context__ = group.__suppress_context__
-    for note in getattr(group, "__notes__", ()):
+    for note in notes_of(group):
         converted.add_note(note)
     return converted.with_traceback(group.__traceback__)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for exc in group.exceptions:
+        if isinstance(exc, BaseExceptionGroup):
+            yield from _leaves(exc)
+        else:
+            yield exc
+
+
+def holds(group: BaseExceptionGroup[BaseException], kind: type[BaseException]) -> bool:
+    """Whether one of the group's leaves is of the type."""
+    return any(isinstance(leaf, kind) for leaf in _leaves(group))
 
 
 def first_cancelled(group: BaseExceptionGroup[BaseException]) -> trio.Cancelled | None:

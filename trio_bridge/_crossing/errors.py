@@ -22,6 +22,8 @@ import re
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
+from .._untrusted import add_note, notes_of, set_context, set_traceback
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,13 +65,13 @@ def trim(exc: _E) -> _E:
     The caller's own frame, at the head, is dropped as well: raising adds it again. What is printed
     with ``exc`` (rule 3) is treated alike.
     """
-    exc.__traceback__ = _shortened(exc.__traceback__)
+    set_traceback(exc, _shortened(exc.__traceback__))
     if _has_others(exc):
         for other in _others(exc):
             whole = other.__traceback__
             short = _shortened(whole)
             if short is not whole:
-                other.__traceback__ = short or _last(whole)
+                set_traceback(other, short or _last(whole))
     return exc
 
 
@@ -79,6 +81,15 @@ def explain(exc: BaseException) -> None:
     if _has_others(exc):
         for other in _others(exc):
             _explain(other)
+
+
+def check_awaitable(x: object, method: str) -> None:
+    """Refuse what ``method`` has returned, as Python does where it calls the method itself."""
+    if not inspect.isawaitable(x):
+        raise TypeError(
+            f"{method} returned an object of type {type(x).__name__!r}, which can't be awaited: "
+            f"write `async def {method}`"
+        )
 
 
 # ---- rule 1: tracebacks
@@ -176,10 +187,10 @@ def _keep_context(exc: BaseException, context: BaseException | None) -> None:
     handled = exc.__context__
     if context is None or handled is None or handled is context:
         return
-    exc.__context__ = context
+    set_context(exc, context)
     chain = [exc, *_contexts(exc)]
     if not {id(exc) for exc in chain} & {id(exc) for exc in [handled, *_contexts(handled)]}:
-        chain[-1].__context__ = handled
+        set_context(chain[-1], handled)
 
 
 def _contexts(exc: BaseException) -> list[BaseException]:
@@ -230,7 +241,7 @@ def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Pla
         note += f", in {opened.function}"
         if line := linecache.getline(opened.filename, opened.lineno).strip():
             note += f"\n    {line}"
-    group.add_note(note)
+    add_note(group, note)
 
 
 # ---- rule 2: errors of use
@@ -238,14 +249,16 @@ def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Pla
 
 def _explain(exc: BaseException) -> None:
     note = _note(exc)
-    if note is not None and not any(_DIRECTLY in old for old in getattr(exc, "__notes__", ())):
-        exc.add_note(note)
+    if note is not None and not any(_DIRECTLY in old for old in notes_of(exc)):
+        add_note(exc, note)
 
 
 def _note(exc: BaseException) -> str | None:
-    if not isinstance(exc, RuntimeError | TypeError | AttributeError) or not exc.args:
+    if not isinstance(exc, RuntimeError | TypeError | AttributeError):
         return None
-    message = str(exc.args[0])
+    message = exc.args[0] if exc.args else None
+    if not isinstance(message, str):  # whose __str__ would be somebody's code
+        return None
     if message.startswith(_ASYNCIO_ON_TRIOS_SIDE):
         return _write("asyncio", "Trio", "trio2aio", exc)
     if message == "must be called from async context" and _raised_in(exc, "trio"):

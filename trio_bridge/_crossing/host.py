@@ -16,6 +16,7 @@ import trio
 from trio.lowlevel import Abort
 
 from .._private import get_running_loop, passes_cancel_point, schedule_point
+from .._untrusted import set_context
 from .call_scope import CallScope
 from .cancellation import CancelReminder, convert_group, pending_interruption
 from .context import carry_back, holds_the_same
@@ -415,13 +416,13 @@ class Host:
         interruption = self._interruption
         try:
             if self.forgotten is not None:
-                self.forgotten.__context__ = None if end.cancelled() else end.exception()
+                set_context(self.forgotten, None if end.cancelled() else end.exception())
                 raise_as_it_is(self.forgotten)
             if interruption is None:
                 return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.
-                interruption.__context__ = None if end.cancelled() else end.exception()
+                set_context(interruption, None if end.cancelled() else end.exception())
                 raise_as_it_is(interruption)
             if end.cancelled():
                 raise interruption

@@ -14,6 +14,7 @@ What the host does meanwhile is in :mod:`.host`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from contextvars import copy_context
 from threading import get_ident
 from types import CoroutineType
@@ -23,6 +24,7 @@ import trio
 
 from .._bridge import below, can_start_eagerly, current_bridge, no_bridge
 from .._private import get_running_loop, passes_cancel_point, schedule_point
+from .._untrusted import shown
 from .context import carry_back
 from .errors import readable, result_of
 from .host import Host
@@ -148,7 +150,19 @@ def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> An
         if can_start_eagerly(loop):
             return _Task(coro, loop=loop, context=context, eager_start=True)
         # Not the loop's own attribute: a guest has its host, and needs no other owner.
-        return type(loop).create_task(loop, coro, context=context)
+        task: Any = type(loop).create_task(loop, coro, context=context)
+        if not asyncio.isfuture(task):
+            raise TypeError(
+                f"the loop's task factory returned {shown(task)}, which is no task. Write\n"
+                "    return asyncio.Task(coro, loop=loop, **options)\n"
+                "in the factory, or loop.set_task_factory(None)"
+            )
+        return task
+    except BaseException:
+        is_ours = inspect.iscoroutine(coro)
+        if is_ours and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
+            coro.close()  # else Python warns that it was never awaited: nobody will
+        raise
     finally:
         del awaitable, coro  # as in start_guest()
 

@@ -29,10 +29,11 @@ import trio
 
 from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
+from .._untrusted import shown
 from .asyncio_manager import details
-from .cancellation import convert_group, first_cancelled
+from .cancellation import convert_group, first_cancelled, holds
 from .context import carry_back
-from .errors import raise_as_it_is
+from .errors import check_awaitable, raise_as_it_is
 from .host import Host
 from .to_trio import TrioCall, caller, hand_over, outcome, trio_task_of
 
@@ -59,7 +60,7 @@ class TrioManager:
     @property
     def name(self) -> str:
         """For messages."""
-        return f"aio2trio({self.manager!r})"
+        return f"aio2trio({shown(self.manager)})"
 
     # ---- asyncio side
 
@@ -139,7 +140,7 @@ class TrioManager:
                 await manager.leave_here(error)
             except BaseException as exc:
                 if exc is not error:
-                    error.add_note(f"{manager.name} was left with {exc!r}")
+                    error.add_note(f"{manager.name} was left with {shown(exc)}")
         raise error
 
     # ---- Trio side, in the host
@@ -183,7 +184,9 @@ class TrioManager:
     async def _enter(self) -> Any:
         manager = self.manager
         if self._is_async:
-            return await type(manager).__aenter__(manager)
+            entering = type(manager).__aenter__(manager)
+            check_awaitable(entering, "__aenter__")
+            return await entering
         return type(manager).__enter__(manager)
 
     async def _exit(self, exc: BaseException | None) -> object:
@@ -192,6 +195,7 @@ class TrioManager:
         if not is_async:
             return type(manager).__exit__(manager, *details(exc))
         leaving = type(manager).__aexit__(manager, *details(exc))
+        check_awaitable(leaving, "__aexit__")
         try:
             return await _interruptible(leaving)
         except KeyboardInterrupt:
@@ -267,7 +271,7 @@ class _Leave(TrioCall):
     ) -> BaseException | None:
         if isinstance(exc, asyncio.CancelledError):
             return await self._cancelled(cancelled_by) or exc
-        if isinstance(exc, BaseExceptionGroup) and exc.subgroup(asyncio.CancelledError):
+        if isinstance(exc, BaseExceptionGroup) and holds(exc, asyncio.CancelledError):
             # Perhaps of a Trio call which Trio has cancelled: the task itself may not know yet.
             assert self.host is not None
             cancelled = await self._cancelled(cancelled_by or self.host.cancellation)
@@ -360,7 +364,7 @@ def open_manager(manager: object) -> TrioManager:
         if opened.manager is manager:
             return opened  # of another task: it will say so
     raise RuntimeError(
-        f"aio2trio({manager!r}) is to be left, but was not entered, or was left already"
+        f"aio2trio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
 
 

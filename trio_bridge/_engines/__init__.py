@@ -23,38 +23,40 @@ _CLASSES: Final = {
 }
 
 
-def engine_name(name: str | None) -> str:
+def engine_name(name: str | None, *, written: str = "engine={!r}") -> str:
     """The engine that is meant; ``None`` means ``TRIO_BRIDGE_ENGINE``, else the default.
 
+    Args:
+      written: how one writes it where the name comes from.
+
     Raises:
+      TypeError: it is no string.
       ValueError: there is no engine of that name.
       ImportError: uvloop is meant, and is not installed.
     """
     said = os.environ.get(ENGINE_VARIABLE) if name is None else None  # by the variable
     if name is None:
         name = said or _default()
+    line = f"{ENGINE_VARIABLE}={{}}" if said else written
+    default = line.format(_default())
+    if not isinstance(name, str):
+        raise TypeError(
+            "engine= is the name of an engine, a string, and this is of type "
+            f"{type(name).__name__!r}. Write {default}, or leave it out"
+        )
     if name not in _CLASSES:
         where = f" in the variable {ENGINE_VARIABLE}" if said else ""
         raise ValueError(
             f"unknown engine {name!r}{where}: this version has {', '.join(map(repr, _CLASSES))}. "
-            + (
-                f"Write {ENGINE_VARIABLE}={_default()}, or unset it"
-                if said
-                else f"Write engine={_default()!r}, or leave it out "
-                f"(and see the {ENGINE_VARIABLE} variable)"
-            )
+            f"Write {default}, or "
+            + ("unset it" if said else f"leave it out (and see the {ENGINE_VARIABLE} variable)")
         )
     if name == "uvloop" and find_spec("uvloop") is None:
-        chosen = f"{ENGINE_VARIABLE}=uvloop" if said else "engine='uvloop'"
-        instead = (
-            f"{ENGINE_VARIABLE}={_default()}"
-            if said
-            else f"engine={_default()!r} (and see the {ENGINE_VARIABLE} variable)"
-        )
+        see = "" if said else f" (and see the {ENGINE_VARIABLE} variable)"
         raise ImportError(
-            f"{chosen} needs uvloop, which is not installed. Write\n"
+            f"{line.format('uvloop')} needs uvloop, which is not installed. Write\n"
             "    pip install 'trio-bridge[uvloop]'\n"
-            f"or {instead}"
+            f"or {default}{see}"
         )
     return name
 

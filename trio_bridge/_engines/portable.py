@@ -319,7 +319,11 @@ class PortableEngine(StdlibEngine):
     def turn(self) -> float:
         selector = self._selector
         selector.is_busy = True  # also if a callback raises: what is behind it is still to be run
-        self._run_once()
+        try:
+            self._run_once()
+        except Exception as exc:
+            self.turn_failed(exc)
+            return NOW
         if self._ready:
             return NOW
         selector.is_busy = False

@@ -53,7 +53,11 @@ class SelectorEngine(StdlibEngine):
 
     def turn(self) -> float:
         had_callbacks = bool(self._ready)
-        self._run_once()
+        try:
+            self._run_once()
+        except Exception as exc:
+            self.turn_failed(exc)
+            return NOW
         if self._selector.found_events:
             self._had_events = True
             return NOW

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Never, ParamSpec, TypeVar, overload
 
+from .._untrusted import shown
 from .awaitables import AwaitableView
 from .functions import Caller, as_is, is_async_function, original_of
-from .objects import VIEWS
+from .objects import FUNCTIONS, VIEWS
 from .sides import ASYNCIO, TRIO
 from .view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import _GeneratorContextManager
-    from types import CoroutineType
 
     from trio import CancelScope
 
@@ -111,7 +111,7 @@ def aio2trio(x: Any) -> Any:
     task. When asyncio cancels the task, the scope around the call is cancelled, and the task sees
     ``CancelledError`` when the call has ended, if it ended by that.
     """
-    if inspect.iscoroutine(x):
+    if issubclass(type(x), CoroutineType):  # type(): an object may lie about its __class__
         x.close()  # else Python warns that it was never awaited, which is beside the point
         raise TypeError(
             f"aio2trio() takes the async function, not a coroutine object. Write\n"
@@ -120,7 +120,7 @@ def aio2trio(x: Any) -> Any:
         )
     if asyncio.isfuture(x) and not issubclass(type(x), View):
         raise TypeError(
-            f"{x!r} belongs to asyncio. Write `await future` in asyncio code, "
+            f"{shown(x)} belongs to asyncio. Write `await future` in asyncio code, "
             "or `await trio2aio(future)` in Trio code"
         )
     return _adapt(TRIO, x)
@@ -133,14 +133,15 @@ _FUNCTIONS: Final = {side: Caller(side, as_is, as_is, as_is) for side in VIEWS}
 def _adapt(side: Side, x: Any) -> Any:
     if issubclass(type(x), View):
         return VIEWS[side].adapt(x)
-    if isinstance(x, staticmethod | classmethod):
-        return type(x)(_adapt(side, x.__func__))
+    cls = type(x)
+    if issubclass(cls, staticmethod | classmethod):
+        return cls(_adapt(side, x.__func__))
     if (found := original_of(x)) is not None:
         return x if found[0] is side else found[1]
-    is_function = inspect.isroutine(x) or isinstance(x, functools.partial)
+    is_function = issubclass(cls, FUNCTIONS) or inspect.ismethoddescriptor(x)
     if is_function and (is_async_function(x) or inspect.isasyncgenfunction(x)):
         return _FUNCTIONS[side].adapt(x)
-    if inspect.iscoroutine(x):
+    if issubclass(cls, CoroutineType):
         return AwaitableView(side, x, as_is)
     if asyncio.isfuture(x):
         return VIEWS[side].raw_view(x)

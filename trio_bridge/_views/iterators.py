@@ -17,7 +17,8 @@ import trio
 
 from .._crossing.asyncio_owner import AsyncioOwner
 from .._crossing.cancellation import pending_interruption
-from .._crossing.errors import readable
+from .._crossing.errors import check_awaitable, readable
+from .._untrusted import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -185,7 +186,9 @@ class Iteration:
             task.cancel()
             task.uncancel()
         try:
-            return await type(self._original).__anext__(self._original)
+            step = type(self._original).__anext__(self._original)
+            check_awaitable(step, "__anext__")
+            return await step
         except StopAsyncIteration:
             self._is_exhausted = self._owner.is_ending = True
             raise
@@ -194,7 +197,9 @@ class Iteration:
     async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
         """Close the iterator by ``aclose``, and let go of its task."""
         if self._owner.is_busy:
-            raise RuntimeError(f"{self._original!r} is closed while another task waits for an item")
+            raise RuntimeError(
+                f"{shown(self._original)} is closed while another task waits for an item"
+            )
         if self._is_exhausted:
             await self._side.crossing(aclose)()
         elif not self._owner.has_ended:

@@ -20,9 +20,9 @@ import types
 import typing
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from .._private import is_mapped
+from .by_identity import ByIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ _DATA_MODULES: Final = frozenset(
     }
 )
 _DATA: Final = (
-    *(str, bytes, bytearray, memoryview, range, slice, numbers.Number, enum.Enum),
+    *(str, bytes, bytearray, memoryview, range, slice, enum.Enum),
     *(type(None), type(...), type(NotImplemented), types.CodeType, types.FrameType),
     *(types.TracebackType, types.GenericAlias, types.UnionType, types.MappingProxyType),
 )
@@ -43,24 +43,39 @@ _CONTAINERS: Final = (
     *(list, dict, set, frozenset, tuple),
     *(collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter),
 )
-SIMPLE: Final[frozenset[type]] = frozenset({str, int, float, bool, bytes, type(None)})
-"""What needs no second look."""
+# By their ids here and below: a metaclass may make types unhashable, and say that they are equal.
+SIMPLE: Final = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
+"""What needs no second look: the ids of types."""
 # What a dict's keys(), values() and items() give decides each time anew.
-_LAZY: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
+_LAZY: Final = frozenset(map(id, (type({}.keys()), type({}.values()), type({}.items()))))
 _ASYNC: Final = ("__await__", "__aenter__", "__aiter__", "__anext__")
 _VALUE: Final = ("__len__", "__getitem__", "__index__", "__float__")
 
-_decisions: Final[WeakKeyDictionary[type, bool]] = WeakKeyDictionary()
+_CONTAINER_IDS: Final = frozenset(map(id, _CONTAINERS))
+_SEQUENCE_IDS: Final = frozenset(map(id, (tuple, list)))
+
+_decisions: Final[ByIdentity[bool]] = ByIdentity()
 
 
 def has_special(cls: type, name: str) -> bool:
     """Whether instances have a special method; ``hasattr`` would look in the metaclass too."""
-    return any(name in vars(base) for base in cls.__mro__)
+    for base in cls.__mro__:
+        if name in vars(base):
+            return vars(base)[name] is not None  # which takes it away: "__iter__ = None"
+    return False
+
+
+def is_a(cls: type, abc: Any) -> bool:
+    """``issubclass()`` for an ABC, which keeps types in a set."""
+    try:
+        return issubclass(cls, abc)
+    except Exception:  # a metaclass has made it unhashable
+        return False
 
 
 def is_container(cls: type) -> bool:
     """Whether what instances hold decides: a builtin container, or a named tuple."""
-    if cls in _CONTAINERS:
+    if id(cls) in _CONTAINER_IDS:
         return True
     is_named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
     return is_named_tuple and not _has_async_functions(cls)
@@ -68,7 +83,7 @@ def is_container(cls: type) -> bool:
 
 def is_data_type(cls: type) -> bool:
     """Whether instances of ``cls``, which is no container, cross as they are."""
-    decision = _decisions.get(cls)
+    decision = _decisions.value_of(id(cls))
     if decision is None:
         decision = _decisions[cls] = _decide(cls)
     return decision
@@ -81,20 +96,21 @@ def _decide(cls: type) -> bool:
         return True  # else nobody could raise or catch it
     if any(has_special(cls, name) for name in _ASYNC) or _has_async_functions(cls):
         return False
-    if issubclass(cls, _DATA) or cls is object:
+    if issubclass(cls, _DATA) or cls is object or is_a(cls, numbers.Number):
         return True
     if any(_is_from_data_module(base) for base in cls.__mro__):
         return True
     return (
         _is_written_in_c(cls)
         and any(has_special(cls, name) for name in _VALUE)
-        and cls not in _LAZY
+        and id(cls) not in _LAZY
     )
 
 
 def _is_from_data_module(cls: type) -> bool:
-    is_typings_own = cls in (typing.Generic, typing.Protocol)
-    return cls.__module__ in _DATA_MODULES and not is_typings_own
+    is_typings_own = cls is typing.Generic or cls is typing.Protocol
+    module: Any = cls.__module__
+    return isinstance(module, str) and module in _DATA_MODULES and not is_typings_own
 
 
 def _has_async_functions(cls: type) -> bool:
@@ -118,9 +134,9 @@ def holds_simple(container: Any) -> bool:
     """A fast look, also at the many rows of a query, whether it holds numbers and strings only."""
     is_dict = isinstance(container, dict)
     values = chain(container, container.values()) if is_dict else container
-    kinds = set(map(type, values))
-    if kinds and not is_dict and kinds <= {tuple, list}:
-        kinds = set(map(type, chain.from_iterable(container)))
+    kinds = set(map(id, map(type, values)))
+    if kinds and not is_dict and kinds <= _SEQUENCE_IDS:
+        kinds = set(map(id, map(type, chain.from_iterable(container))))
     return kinds <= SIMPLE
 
 
@@ -151,7 +167,7 @@ def _holds_data(container: Any, found: list[Any]) -> bool:
     else:
         parts = (container,)
     for values in parts:
-        for cls in set(map(type, values)):
+        for cls in {id(cls): cls for cls in map(type, values)}.values():
             if is_container(cls):
                 found += [value for value in values if type(value) is cls]
             elif issubclass(cls, type):

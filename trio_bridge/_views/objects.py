@@ -16,9 +16,9 @@ import importlib
 import inspect
 import types
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from .awaitables import AwaitableView
+from .by_identity import ByIdentity
 from .contents import unview_contents
 from .functions import CallbackCaller, Caller, is_async_function, original_of
 from .iterators import generator, originals
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .sides import Side
 
-_FUNCTIONS: Final = (
+FUNCTIONS: Final = (
     *(*CALLABLES, types.BuiltinFunctionType, types.MethodWrapperType),
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
 )
@@ -73,27 +73,28 @@ class Views:
         self.side: Final = side
         self.functions: Final = Caller(side, self.argument, self.adapt, self.own_argument)
         # Weak: types that are gone are forgotten. (A view class has no reference to its type.)
-        self._makers: Final[WeakKeyDictionary[type, Callable[[Any], Any]]] = WeakKeyDictionary()
+        self._makers: Final[ByIdentity[Callable[[Any], Any]]] = ByIdentity()
+        self._maker_of: Final = self._makers.value_of
         self._makers_of_kinds: Final = (
             (View, self._adapt_view),
             (type, self._adapt_class),
             (types.ModuleType, self._adapt_module),
-            (_FUNCTIONS, self._adapt_function),
+            (FUNCTIONS, self._adapt_function),
             (types.CoroutineType, self._adapt_coroutine),
             (types.GeneratorType, self._adapt_plain_generator),
             (types.AsyncGeneratorType, self._adapt_generator),
             (AwaitableView, _unchanged),
         )
-        self._classes: Final[WeakKeyDictionary[Any, type[View]]] = WeakKeyDictionary()
+        self._classes: Final[ByIdentity[type[View]]] = ByIdentity()
 
     # ---- out of the side
 
     def adapt(self, value: Any) -> Any:
         """What the other side gets for a value of this side."""
         cls = type(value)
-        if cls in SIMPLE:
+        if id(cls) in SIMPLE:
             return value
-        maker = self._makers.get(cls)
+        maker = self._maker_of(id(cls))
         if maker is None:
             maker = self._makers[cls] = self._maker(cls)
         return maker(value)
@@ -151,7 +152,7 @@ class Views:
     def argument(self, value: Any) -> Any:
         """What this side gets for a value of the other side."""
         cls = type(value)
-        if cls in SIMPLE:
+        if id(cls) in SIMPLE:
             return value
         if issubclass(cls, View):
             return value.trio_bridge_original if value.trio_bridge_views is self else value
@@ -190,7 +191,7 @@ class Views:
     def view_class(self, cls: type, module: types.ModuleType | None = None) -> type[View]:
         """The class of the views of a type, or of one module."""
         key = cls if module is None else module
-        view_class = self._classes.get(key)
+        view_class = self._classes.value_of(id(key))
         if view_class is None:
             view_class = self._classes[key] = view_class_of(self, cls)
         return view_class
@@ -198,7 +199,7 @@ class Views:
     def raw_view(self, awaitable: Any) -> Any:
         """A view of a future or task, that gives the very value which the other side has set."""
         base = self.view_class(type(awaitable))
-        view_class: Any = self._classes.get(base)
+        view_class: Any = self._classes.value_of(id(base))
         if view_class is None:
             namespace = {"__slots__": (), "trio_bridge_adapts_awaited": False}
             view_class = self._classes[base] = ViewType(base.__name__, (base,), namespace)  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._crossing.errors import readable
 from .awaitables import await_across
 from .iterators import Iteration, nothing
-from .kinds import has_special
+from .kinds import has_special, is_a
 from .view import View, ViewType, new_view, set_iteration, unview
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ class _Manager(View):
         return self if value is original else views.adapt(value)
 
 
-class _AsyncManager(View):
+class _AsyncEntered(View):
     """Entered and left in one task; a manager that is not async too, as its task may matter."""
 
     __slots__ = ()
 
     async def __aenter__(self) -> Any:
-        views, original, cls = self._parts()
+        views, original, cls = _parts(self)
         if views.side.is_own():
             is_async = has_special(cls, "__aenter__")
             return await cls.__aenter__(original) if is_async else cls.__enter__(original)
@@ -95,8 +95,14 @@ class _AsyncManager(View):
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         return self if value is original else views.adapt(value)
 
+
+class _AsyncLeft(View):
+    """Apart, as Python looks for both methods before it enters, and says which is missed."""
+
+    __slots__ = ()
+
     async def __aexit__(self, *details: Any) -> Any:
-        views, original, cls = self._parts()
+        views, original, cls = _parts(self)
         if views.side.is_own():
             is_async = has_special(cls, "__aexit__")
             leave = cls.__aexit__ if is_async else cls.__exit__
@@ -108,8 +114,9 @@ class _AsyncManager(View):
         finally:
             del details  # an error leads to this frame: no cycles
 
-    def _parts(self) -> tuple[Views, Any, Any]:
-        return self.trio_bridge_views, self.trio_bridge_original, type(self.trio_bridge_original)
+
+def _parts(view: View) -> tuple[Views, Any, Any]:
+    return view.trio_bridge_views, view.trio_bridge_original, type(view.trio_bridge_original)
 
 
 class _Awaitable(View):
@@ -249,7 +256,8 @@ _PROTOCOLS: Final = (
     (("__iter__",), _Iterable),
     (("__reversed__",), _Reversible),
     (("__enter__",), _Manager),
-    (("__enter__", "__aenter__"), _AsyncManager),
+    (("__enter__", "__aenter__"), _AsyncEntered),
+    (("__exit__", "__aexit__"), _AsyncLeft),
     (("__await__",), _Awaitable),
     (("__aiter__",), _AsyncIterable),
     (("__anext__",), _AsyncIterator),
@@ -269,7 +277,7 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
     view_class.trio_bridge_stands_for = weakref.ref(cls)
     abcs: tuple[Any, ...] = (Mapping, Sequence)  # the match statement asks for those
     for abc in abcs:
-        if issubclass(cls, abc):
+        if is_a(cls, abc):
             abc.register(view_class)
     if _Startable in bases:
         coroutine: Any = Coroutine
@@ -292,19 +300,19 @@ def _namespace(views: Views, cls: Any) -> dict[str, Any]:
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
         "__class__": property(lambda view: type(view.trio_bridge_original)),
-        "__dict__": property(lambda view: vars(view.trio_bridge_original)),
+        "__dict__": property(lambda view: view.trio_bridge_original.__dict__),
         "trio_bridge_views": views,
         "trio_bridge_runs_code": {},
     }
     for name in _COPIED:
-        if hasattr(cls, name):
+        if has_special(cls, name):
             methods[name] = getattr(cls, name)
     if issubclass(cls, type | ModuleType):
         methods["__doc__"] = property(lambda view: view.trio_bridge_original.__doc__)
     if cls.__hash__ is None:
         methods["__hash__"] = None
     for name in _FORWARDED:
-        if inspect.getattr_static(cls, name, None) is not None and has_special(cls, name):
+        if has_special(cls, name):
             methods[name] = _forwarded(name)
     if has_special(cls, "__add__") and not has_special(cls, "__radd__"):
         methods["__radd__"] = _added_to
