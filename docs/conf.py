@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from elsewhere import address  # noqa: E402
+from elsewhere import address
 
 project = "trio_bridge"
 author = "trio_bridge's authors"
