@@ -21,8 +21,9 @@ POSTGRES = "postgresql://localhost/postgres"
 def programs():
     for page in pages():
         found = blocks(page)
-        for block, following in zip(found, [*found[1:], None], strict=False):
+        for number, block in enumerate(found, 1):
             if fate(block) == "run":
+                following = next((b for b in found[number:] if b.language != "console"), None)
                 yield pytest.param(block, _printed(block, following), id=block.name)
 
 
@@ -31,7 +32,7 @@ def _printed(block, following):
     if following is not None and is_output(following):
         return following.text
     rest = following.lead if following is not None else _rest_of_the_page(block)
-    inline = re.match(r"\s*(?:It )?prints `([^`\n]+)`", rest)
+    inline = re.match(r"\s*(?:(?!\n\n).)*?prints `([^`\n]+)`", rest, re.DOTALL)
     return f"{inline[1]}\n" if inline else None
 
 
