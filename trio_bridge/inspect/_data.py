@@ -68,7 +68,7 @@ class Node:
     stack: tuple[Frame, ...] = ()
     """Where it waits, outermost first. A host's ends where it crosses; its guest's goes on."""
     children: tuple[Node, ...] = ()
-    """What is inside of it: it ends with this node, and is cancelled with it."""
+    """What is inside of it, ends with it, and is cancelled with it."""
 
 
 @dataclass(frozen=True, slots=True)
