@@ -108,9 +108,9 @@ def aio2trio(x: Any) -> Any:
     from another asyncio task, in a Trio task of its own. A nursery or a cancel scope is entered by
     ``async with`` there too: it is around the body, and around all Trio calls of the body. The
     steps of an iterator are taken in one Trio task of their own. Each call suspends the asyncio
-    task. When asyncio cancels the task, the scope around the call is cancelled, and the task sees
-    ``CancelledError`` when the call has ended, if it ended by that. Rules: 4.2 and 4.3 of the
-    contract.
+    task; it is a checkpoint of Trio's where the function makes one. When asyncio cancels the task,
+    the scope around the call is cancelled, and the task sees ``CancelledError`` when the call has
+    ended, if it ended by that. Rules: 4.2 and 4.3 of the contract.
     """
     if inspect.iscoroutine(x):
         x.close()  # else Python warns that it was never awaited, which is beside the point
