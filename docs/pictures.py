@@ -79,34 +79,30 @@ class Picture:
 
 
 def directions() -> None:
-    """Two sides, and a call each way."""
+    """A call each way. One column, so that it can be read on a telephone."""
     picture = Picture(
-        612,
-        420,
+        400,
+        500,
         "Trio code calls asyncio code with trio2aio, asyncio code calls Trio with aio2trio",
     )
-    picture.box(10, 10, 592, 140, TRIO)
-    picture.words(26, 36, "Trio side", kind="side", colour=TRIO[1])
-    picture.box(10, 270, 592, 140, ASYNCIO)
-    picture.words(26, 398, "asyncio side", kind="side", colour=ASYNCIO[1])
-
-    picture.box(26, 56, 266, 78, ("#fff", TRIO[1]))
-    picture.words(38, 88, "async def main():", "  await trio2aio(fetch)(url)", kind="code")
-    picture.arrow((100, 134), (100, 284))
-    picture.words(112, 192, "trio2aio", kind="side")
-    picture.words(112, 214, "from Trio to asyncio", kind="note")
-    picture.words(112, 231, "fetch belongs to asyncio", kind="note")
-    picture.box(26, 286, 266, 78, ("#fff", ASYNCIO[1]))
-    picture.words(38, 318, "async def fetch(url):", "  await asyncio.sleep(1)", kind="code")
-
-    picture.box(320, 286, 266, 78, ("#fff", ASYNCIO[1]))
-    picture.words(332, 318, "async def handler():", "  await aio2trio(look_up)(k)", kind="code")
-    picture.arrow((394, 286), (394, 136))
-    picture.words(406, 192, "aio2trio", kind="side")
-    picture.words(406, 214, "from asyncio to Trio", kind="note")
-    picture.words(406, 231, "look_up belongs to Trio", kind="note")
-    picture.box(320, 56, 266, 78, ("#fff", TRIO[1]))
-    picture.words(332, 88, "async def look_up(k):", "  await trio.sleep(1)", kind="code")
+    calls = (
+        (TRIO, "Trio side", "async def main():", "  await trio2aio(fetch)(url)"),
+        (ASYNCIO, "asyncio side", "async def fetch(url):", "  await aio2trio(look_up)(key)"),
+        (TRIO, "Trio side", "async def look_up(key):", "  await trio.sleep(1)"),
+    )
+    for number, (colours, side, *code) in enumerate(calls):
+        y = 10 + 186 * number
+        picture.box(10, y, 380, 108, colours)
+        picture.words(24, y + 25, side, kind="side", colour=colours[1])
+        picture.box(22, y + 36, 356, 62, ("#fff", colours[1]))
+        picture.words(36, y + 62, *code, kind="code")
+    for y, name, *notes in (
+        (118, "trio2aio", "from Trio to asyncio:", "fetch belongs to asyncio"),
+        (304, "aio2trio", "from asyncio to Trio:", "look_up belongs to Trio"),
+    ):
+        picture.arrow((112, y - 10), (112, y + 76))
+        picture.words(128, y + 26, name, kind="side")
+        picture.words(128, y + 46, *notes, kind="note")
     picture.write("directions.svg")
 
 
