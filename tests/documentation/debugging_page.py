@@ -79,9 +79,10 @@ def _session(text: str) -> str:
     shown = re.sub(r"^([> ] *)\S*/(orders\.py)", r"\1\2", shown, flags=re.MULTILINE)
     lines = shown.splitlines()
     below = [n for n, line in enumerate(lines) if re.match(r"[> ] *(?!orders)\S+\.py\(", line)]
-    return "\n".join(
-        line for n, line in enumerate(lines) if n not in below and n - 1 not in below
-    ) + "\n"
+    return (
+        "\n".join(line for n, line in enumerate(lines) if n not in below and n - 1 not in below)
+        + "\n"
+    )
 
 
 def written(page: str) -> str:

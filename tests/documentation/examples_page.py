@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "examples" / "index.md"
 PACKAGES = str(Path(trio_bridge.__file__).parent.parent)
 BLOCK = re.compile(r"<!-- run: (?P<command>.*?) -->\n```text\n(?P<output>.*?)```\n", re.DOTALL)
-MOST = 100
+MOST = 84
 """The longest line; what is longer is wrapped."""
 
 
