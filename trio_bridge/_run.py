@@ -127,9 +127,8 @@ def open_loop(
         function is called on the asyncio side with the loop and asyncio's context dict, and what it
         raises ends the block instead. A handler that is set with
         ``loop.set_exception_handler`` wins.
-      cancel_warn_after: a :exc:`RuntimeWarning` when a cancelled asyncio task has not ended after so many
-        seconds;
-        ``None``: never.
+      cancel_warn_after: a :exc:`RuntimeWarning` when a cancelled asyncio task has not ended after
+        so many seconds; ``None``: never.
       redeliver_cancel_after: cancel such a task again every so many seconds; ``None``: never.
       tree_signal: a signal (``"SIGUSR1"``) on which the task tree is printed to stderr while the
         block lasts, as by :func:`.inspect.print_tree`. In the main thread only.

@@ -1,4 +1,4 @@
-"""The API reference has every public name, and nothing else; and says of each what it has to say."""
+"""The API reference has every public name and nothing else, and says of each what it has to."""
 
 from __future__ import annotations
 

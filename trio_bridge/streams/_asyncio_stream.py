@@ -101,7 +101,8 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
         """Wait until the buffer has room. A checkpoint; cancelling it does nothing else.
 
         Raises:
-          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: as ``send_all``.
+          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: as
+            ``send_all``.
         """
         self._check_eof()
         await self._sending.run(self._drain)
