@@ -100,5 +100,7 @@ def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
     Raises:
       ValueError: an unknown engine.
       ImportError: ``"uvloop"`` is meant, and is not installed.
+
+    Not a checkpoint. Rules: 4.7 of the contract.
     """
     return _uvloop_class()() if engine_name(engine) == "uvloop" else SelectorEventLoop()

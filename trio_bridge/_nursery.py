@@ -63,7 +63,7 @@ class AsyncioNursery:
 
     @property
     def cancel_scope(self) -> trio.CancelScope:
-        """The scope around the block: ``cancel()`` cancels the body, and all tasks inside."""
+        """The scope around the block. Its ``cancel()`` cancels the body, and all tasks inside."""
         return self._owner.scope
 
     def start_soon(
@@ -388,7 +388,8 @@ def open_asyncio_nursery() -> AbstractAsyncContextManager[AsyncioNursery, bool |
     in the block, or cancelled by ``nursery.cancel_scope.cancel()``, else leaving waits for ever.
 
     Ownership is handed down by context variables, so it ends where code runs in a context from
-    outside: a connection that was made before the block starts its tasks outside of it.
+    outside: a connection that was made before the block starts its tasks outside of it. Rule: 4.5.2
+    of the contract.
     """
     return _OpenNursery()
 

@@ -39,7 +39,7 @@ class EventLoopPolicy(_DefaultPolicy):
         self._engine = engine_name(engine)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """A new loop of ours."""
+        """A new loop, as by the function :func:`.new_event_loop`. Not a checkpoint."""
         return new_event_loop(engine=self._engine)
 
 
@@ -55,6 +55,8 @@ def install(*, engine: str | None = None) -> None:
     Raises:
       ValueError: an unknown engine.
       RuntimeError: this Python has no policies any more.
+
+    Not a checkpoint.
     """
     policy = EventLoopPolicy(engine=engine)
     with warnings.catch_warnings():

@@ -74,6 +74,11 @@ def run(
       BaseException: what ``async_fn`` raises, bare, as from :func:`trio.run`; with other errors in
         a group if asyncio code failed where nobody awaits it (``on_error``). Ctrl-C cancels the
         asyncio code that the main task waits for, and comes out as :exc:`KeyboardInterrupt`.
+      TypeError: ``async_fn`` is a coroutine object; the message shows what to write.
+      RuntimeError: called from asyncio code, or from Trio code.
+
+    A plain function, which blocks until the program has ended: no checkpoint, and nothing around it
+    to cancel it. Rules: 4.4 and 4.5 of the contract.
     """
     _check_is_function(async_fn)
     _check_clock(clock)
@@ -133,8 +138,8 @@ def open_loop(
         function is called on the asyncio side with the loop and asyncio's context dict, and what it
         raises ends the block instead. A handler that is set with
         ``loop.set_exception_handler`` wins.
-      cancel_warn_after: warn when a cancelled asyncio task has not ended after so many seconds;
-        ``None``: never.
+      cancel_warn_after: a :exc:`RuntimeWarning` when a cancelled asyncio task has not ended after
+        so many seconds; ``None``: never.
       redeliver_cancel_after: cancel such a task again every so many seconds; ``None``: never.
       tree_signal: a signal (``"SIGUSR1"``) on which the task tree is printed to stderr while the
         block lasts, as by :func:`.inspect.print_tree`. In the main thread only.
@@ -151,7 +156,7 @@ def open_loop(
 
     Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
     them, finalizes async generators, shuts the default executor down and closes the loop.
-    Cancellation does not cut that short.
+    Cancellation does not cut that short. Rules: 4.4 and 4.5 of the contract.
     """
     return _OpenLoop(engine, on_error, cancel_warn_after, redeliver_cancel_after, tree_signal)
 

@@ -69,7 +69,7 @@ def trio2aio(x: Any) -> Any:
     is a checkpoint, always. When the Trio scope around it is cancelled, the task gets one
     ``Task.cancel()``, and the call returns when the task has ended: with :exc:`trio.Cancelled` if
     it ended by ``CancelledError``, else with its value or error. A context manager is entered and
-    left, and an iterator takes all its steps, in one task.
+    left, and an iterator takes all its steps, in one task. Rules: 4.1 and 4.2 of the contract.
     """
     return _adapt(ASYNCIO, x)
 
@@ -108,8 +108,9 @@ def aio2trio(x: Any) -> Any:
     from another asyncio task, in a Trio task of its own. A nursery or a cancel scope is entered by
     ``async with`` there too: it is around the body, and around all Trio calls of the body. The
     steps of an iterator are taken in one Trio task of their own. Each call suspends the asyncio
-    task. When asyncio cancels the task, the scope around the call is cancelled, and the task sees
-    ``CancelledError`` when the call has ended, if it ended by that.
+    task; it is a checkpoint of Trio's where the function makes one. When asyncio cancels the task,
+    the scope around the call is cancelled, and the task sees ``CancelledError`` when the call has
+    ended, if it ended by that. Rules: 4.2 and 4.3 of the contract.
     """
     if issubclass(type(x), CoroutineType):  # type(): an object may lie about its __class__
         x.close()  # else Python warns that it was never awaited, which is beside the point

@@ -124,7 +124,7 @@ class CallbackStatistics:
     dropped: int
     """How many calls were lost so far, as the buffer was full."""
     tasks_waiting_send: int = 0
-    """Always 0: a callback does not wait."""
+    """Always 0, as a callback does not wait."""
 
 
 class _Buffer:
@@ -288,7 +288,7 @@ class CallbackReceiveChannel(trio.abc.ReceiveChannel[ReceiveT]):
 
     @enable_ki_protection
     def receive_nowait(self) -> ReceiveT:
-        """Receive an item, if there is one.
+        """Receive an item, if there is one. Not a checkpoint.
 
         Raises:
           trio.WouldBlock: there is none.
@@ -323,7 +323,7 @@ class CallbackReceiveChannel(trio.abc.ReceiveChannel[ReceiveT]):
                 return self.receive_nowait()
 
     def statistics(self) -> CallbackStatistics:
-        """How full the buffer is, and how many calls were lost so far."""
+        """How full the buffer is, and how many calls were lost so far. Not a checkpoint."""
         return self._buffer.statistics()
 
     @enable_ki_protection

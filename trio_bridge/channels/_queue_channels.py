@@ -97,7 +97,7 @@ class QueueSendChannel(trio.abc.SendChannel[SendT]):
 
     @enable_ki_protection
     def send_nowait(self, value: SendT) -> None:
-        """Put an item, if there is room.
+        """Put an item, if there is room. Not a checkpoint.
 
         Raises:
           trio.WouldBlock: the queue is full.
@@ -184,7 +184,7 @@ class QueueReceiveChannel(trio.abc.ReceiveChannel[ReceiveT]):
 
     @enable_ki_protection
     def receive_nowait(self) -> ReceiveT:
-        """Get an item, if there is one.
+        """Get an item, if there is one. Not a checkpoint.
 
         Raises:
           trio.WouldBlock: the queue is empty.

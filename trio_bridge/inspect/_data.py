@@ -28,8 +28,9 @@ class Frame:
     function: str
     """Its qualified name."""
     file: str
+    """Its path."""
     line: int
-    """0 if Python doesn't know."""
+    """The line's number; 0 if Python doesn't know."""
     code: str
     """The text of the line; empty if there is no source."""
 
@@ -44,17 +45,20 @@ class Node:
     """
 
     kind: Kind
+    """Which of these it is."""
     name: str
     """The task's, or of a Trio call its function's; of a loop its class's. Scopes have none."""
     function: str = ""
-    """Of an asyncio task: what it runs."""
+    """What an asyncio task runs."""
     waits_for: tuple[str, ...] = ()
-    """Of an asyncio task: the names of the tasks that it awaits, or has given to ``gather``."""
+    """The names of the tasks that an asyncio task awaits, or has given to ``gather``."""
     thread: str = ""
-    """Of a Trio run or a loop: the name of its thread."""
+    """The name of the thread of a Trio run or a loop."""
     deadline: float | None = None
-    """Of a nursery or scope: in so many seconds. Negative if it has passed."""
+    """In how many seconds that of a nursery or scope is. Negative if it has passed; ``None`` if
+    there is none."""
     is_shielded: bool = False
+    """Whether a nursery or scope is."""
     is_cancelled: bool = False
     """Of a scope, whether ``cancel()`` was called on it or its deadline has passed; of an asyncio
     task, whether it is being cancelled; of a Trio call, whether asyncio has cancelled it; of a
@@ -64,6 +68,7 @@ class Node:
     stack: tuple[Frame, ...] = ()
     """Where it waits, outermost first. A host's ends where it crosses; its guest's goes on."""
     children: tuple[Node, ...] = ()
+    """What is inside of it, ends with it, and is cancelled with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Tree:
     """What :func:`tree` returns. As a string it is what :func:`print_tree` prints."""
 
     roots: tuple[Node, ...]
+    """The Trio runs, and the loops of programs that start from asyncio."""
 
     def walk(self) -> Iterator[tuple[int, Node]]:
         """All nodes, parents before children, each with its depth (0 for a root)."""

@@ -34,6 +34,13 @@ def asyncio_fixture(function: Callable[..., Any] | None = None, /, **options: An
     Args:
       function: the fixture's function, as for :func:`pytest.fixture`.
       options: those of :func:`pytest.fixture`, but for ``scope``: each test has its own loop.
+
+    Returns:
+      The fixture; without ``function`` a decorator.
+
+    Raises:
+      ValueError: another ``scope``.
+      TypeError: ``function`` is a plain function.
     """
     if function is None:
         return lambda function: _made(function, options)

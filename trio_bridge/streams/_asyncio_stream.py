@@ -90,8 +90,8 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
         A checkpoint. When cancelled, a part of the data may have been sent.
 
         Raises:
-          BrokenResourceError, ClosedResourceError, BusyResourceError: see :func:`to_trio`;
-            closed is also what follows on ``send_eof``.
+          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: see
+            :func:`to_trio`; closed is also what follows on ``send_eof``.
           TypeError: ``data`` is not bytes-like.
         """
         self._check_eof()
@@ -101,7 +101,8 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
         """Wait until the buffer has room. A checkpoint; cancelling it does nothing else.
 
         Raises:
-          BrokenResourceError, ClosedResourceError, BusyResourceError: as ``send_all``.
+          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: as
+            ``send_all``.
         """
         self._check_eof()
         await self._sending.run(self._drain)
@@ -113,7 +114,8 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
 
         Raises:
           NotImplementedError: the transport can't close one direction (asyncio's TLS).
-          BrokenResourceError, ClosedResourceError, BusyResourceError: see :func:`to_trio`.
+          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: see
+            :func:`to_trio`.
         """
         await self._sending.run(self._write_eof)
 
@@ -123,7 +125,8 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
         A checkpoint. Cancelling it loses no data.
 
         Raises:
-          BrokenResourceError, ClosedResourceError, BusyResourceError: see :func:`to_trio`.
+          trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError: see
+            :func:`to_trio`.
           TypeError, ValueError: ``max_bytes`` is neither ``None`` nor a positive integer.
         """
         size = CHUNK if max_bytes is None else operator.index(max_bytes)
