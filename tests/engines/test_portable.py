@@ -15,7 +15,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, trio2aio
-from trio_bridge._engines import make_engine
+from trio_bridge._engines import NOW, make_engine
 from trio_bridge._engines.portable import MAX_IDLE
 from trio_bridge._pump import TURNS_PER_BATCH
 
@@ -246,6 +246,38 @@ async def test_one_report_for_one_callback_while_the_loop_is_busy(pair):
         await trio.lowlevel.checkpoint()
     is_busy = False
     loop.remove_reader(here)
+
+
+def test_what_a_busy_loop_was_told_of_is_found_again_when_it_rests(pair):
+    """Its callback was the last thing that the loop had to do, and schedules nothing."""
+    here, there = pair
+    received = []
+
+    async def drive():
+        while engine.turn() == NOW:
+            pass
+        return True
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(engine.watch, drive)
+            engine.loop.add_reader(here, lambda: received.append(here.recv(1)))
+            await blocked()
+            engine.loop.call_soon(engine.loop.call_soon, int)
+            assert engine.turn() == NOW  # it is busy, as when a batch of turns is over
+            there.send(b"ab")
+            await blocked()
+            assert received == []
+            await drive()
+            assert received == [b"a"]
+            await blocked()
+            assert received == [b"a", b"b"]
+            nursery.cancel_scope.cancel()
+
+    engine = make_engine("portable")
+    trio.run(main)
+    engine.loop.remove_reader(here)
+    engine.loop.close()
 
 
 async def test_a_callback_that_keeps_the_loop_busy_is_called_again(pair):

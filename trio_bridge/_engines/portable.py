@@ -8,7 +8,7 @@ waits for it with ``trio.lowlevel.wait_readable`` or ``wait_writable``.
    step for one event. It waits again when the callback has run, not before: a descriptor that is
    still readable is then found again (level-triggered), and none is found twice for one callback.
 2. If the loop is busy, somebody gives it turns already. The watcher reports, sleeps, and is woken
-   in the turn after the one that has run the callback.
+   when the callback has run: in the turn after that, or at the end of its own if no other follows.
 3. A watcher whose loop doesn't become idle would be kept from its descriptor: after a few turns
    another takes its watch over.
 4. A watch that ends takes its watcher out of Trio's wait at once, before the descriptor can be
@@ -187,10 +187,7 @@ class WatchingSelector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         # Never waits. The callbacks of the events of last time have run.
-        for watch in self._delivered:
-            if watch.watcher is not None:
-                watch.watcher.wake()
-        self._delivered.clear()
+        self._wake_delivered()
         if self._driver is not None:
             self._turns_of_driver += 1
             if self._turns_of_driver > _TURNS_BEFORE_REPLACED:
@@ -200,6 +197,17 @@ class WatchingSelector(selectors.SelectSelector):
         self._delivered.extend(watch for watch in self._reported if watch.watcher is not None)
         self._reported.clear()
         return [(watch.key, watch.mask) for watch in self._delivered]
+
+    def rest(self) -> None:
+        """No callback is left, and perhaps nobody gives the loop another turn."""
+        self.is_busy = False
+        self._wake_delivered()
+
+    def _wake_delivered(self) -> None:
+        for watch in self._delivered:
+            if watch.watcher is not None:
+                watch.watcher.wake()
+        self._delivered.clear()
 
     def close(self) -> None:
         for watches in self._watches.values():
@@ -326,7 +334,7 @@ class PortableEngine(StdlibEngine):
             return NOW
         if self._ready:
             return NOW
-        selector.is_busy = False
+        selector.rest()
         return _private.next_timer(self.loop)
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
