@@ -17,7 +17,7 @@ give to every engine; after each the loop goes on. An error of use names the mis
 an object of yours raises, and what Python or asyncio say themselves, comes through as it is: *as it is* below.
 
 A mistake that only shows where nobody awaits it (a callback, `start_soon`) ends the block that owns it, with an
-`ExceptionGroup`, as [any such error](contract.md#errors-and-structure-45-teststest_trackingpy-test_nurserypy-test_storiespy) does.
+`ExceptionGroup`, as [any such error](contract.md#errors-and-structure-45) does.
 """
 
 
