@@ -98,6 +98,7 @@ def new_event_loop(*, engine: str | None = None) -> asyncio.AbstractEventLoop:
       The loop; close it as any other.
 
     Raises:
+      TypeError: ``engine`` is no string.
       ValueError: an unknown engine.
       ImportError: ``"uvloop"`` is meant, and is not installed.
 

@@ -31,6 +31,7 @@ class EventLoopPolicy(_DefaultPolicy):
       engine: as for :func:`new_event_loop`.
 
     Raises:
+      TypeError: ``engine`` is no string.
       ValueError: an unknown engine.
     """
 
@@ -53,6 +54,7 @@ def install(*, engine: str | None = None) -> None:
       engine: as for :func:`new_event_loop`.
 
     Raises:
+      TypeError: ``engine`` is no string.
       ValueError: an unknown engine.
       RuntimeError: this Python has no policies any more.
 

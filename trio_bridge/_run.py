@@ -74,8 +74,6 @@ def run(
       BaseException: what ``async_fn`` raises, bare, as from :func:`trio.run`; with other errors in
         a group if asyncio code failed where nobody awaits it (``on_error``). Ctrl-C cancels the
         asyncio code that the main task waits for, and comes out as :exc:`KeyboardInterrupt`.
-      TypeError: ``async_fn`` is a coroutine object; the message shows what to write.
-      RuntimeError: called from asyncio code, or from Trio code.
 
     A plain function, which blocks until the program has ended: no checkpoint, and nothing around it
     to cancel it. Rules: 4.4 and 4.5 of the contract.
