@@ -35,7 +35,7 @@ def for_type_checkers(node):
             yield from (node, *node.decorator_list)
         yield from (x for x in node.decorator_list if ast.unparse(x) in ("final", "override"))
     if isinstance(node, ast.ClassDef):
-        yield from (x for x in node.decorator_list if ast.unparse(x) in ("final",))
+        yield from (x for x in node.decorator_list if ast.unparse(x) == "final")
         # The bases of a generic class.
         yield from (base for base in node.bases if isinstance(base, ast.Subscript))
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
