@@ -1,0 +1,83 @@
+"""Leaves out the mutants that can't make a difference: ``python equivalent.py SESSION``.
+
+What only a type checker reads (annotations, overloads, ``if TYPE_CHECKING``), and of the
+exchanges of one operator those that say something of their own: the negation, and the neighbour at
+the boundary. ``x is None`` as ``x == None`` or ``x <= None`` says nothing, or fails at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
+KEPT = {
+    *("Is_IsNot", "IsNot_Is", "Eq_NotEq", "NotEq_Eq", "In_NotIn", "NotIn_In"),
+    *("Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt"),
+    *("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "BitOr_BitAnd", "BitAnd_BitOr"),
+    *("USub_UAdd", "Delete_Not"),
+}
+EXCHANGE = re.compile(r"core/Replace(?:Comparison|Binary|Unary)Operator_(\w+)")
+
+
+def for_type_checkers(node):
+    """The parts of a node that aren't run, or make no difference when they are."""
+    if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+        yield node.annotation
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if node.returns is not None:
+            yield node.returns
+        if any("overload" in ast.unparse(decorator) for decorator in node.decorator_list):
+            yield from (node, *node.decorator_list)
+        yield from (x for x in node.decorator_list if ast.unparse(x) in ("final", "override"))
+    if isinstance(node, ast.ClassDef):
+        yield from (x for x in node.decorator_list if ast.unparse(x) == "final")
+        # The bases of a generic class.
+        yield from (base for base in node.bases if isinstance(base, ast.Subscript))
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        yield node
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("cast", "TypeVar", "ParamSpec"):
+        yield node
+
+
+def places(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        for part in for_type_checkers(node):
+            end = (part.end_lineno, part.end_col_offset)
+            yield (part.lineno, part.col_offset), end
+
+
+def says_nothing(mutation, skipped):
+    exchange = EXCHANGE.match(mutation.operator_name)
+    if exchange and exchange[1] not in KEPT:
+        return True
+    begin = mutation.start_pos
+    # A decorator's mutation begins at its @.
+    slack = mutation.operator_name == "core/RemoveDecorator"
+    return any(a <= (begin[0], begin[1] + slack) <= b for a, b in skipped)
+
+
+def main(session):
+    with use_db(session) as database:
+        items = list(database.work_items)
+        where = {}
+        left_out = 0
+        for item in items:
+            (mutation,) = item.mutations
+            path = Path(mutation.module_path)
+            if path not in where:
+                where[path] = list(places(path))
+            if says_nothing(mutation, where[path]):
+                left_out += 1
+                result = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output="equivalent")
+                database.set_result(item.job_id, result)
+    print(f"{len(items)} mutants, of which {left_out} are left out")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
