@@ -48,19 +48,22 @@ def some(chance: Random, count: int) -> Iterator[list[str]]:
 def model(line: list[str]) -> tuple[int, str]:
     """The exit status, and words: of stderr if the launcher refuses, else the program's argv."""
     found: dict[str, str] = {}
-    rest = list(line)
+    rest, is_known = list(line), True
     while rest and rest[0].startswith("-") and not rest[0].startswith("-m"):
-        option, _, value = rest.pop(0).partition("=")
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if word == "--":
+            break
+        if word == "--help":
+            return 0, "usage"
         if option in ("--engine", "--tree-signal"):
-            if "=" not in line[len(line) - len(rest) - 1]:
-                if not rest or rest[0].startswith("-"):
-                    return 2, "expected one argument"
-                value = rest.pop(0)
-            found[option] = value
-        elif option == "--":
-            continue
-        elif option != "--debug" or value:
-            return 2, "unrecognized arguments" if option != "-" else "usage"
+            if not equals and (not rest or rest[0].startswith("-")):
+                return 2, "expected one argument"
+            found[option] = value if equals else rest.pop(0)
+        elif option != "--debug":
+            is_known = False
+    if not is_known:
+        return 2, "unrecognized arguments"
     if not rest or rest == ["-m"]:
         return 2, "name the program to run"
     return _model_of_options(found) or _model_of_program(rest)

@@ -62,10 +62,14 @@ BEHAVIOURS: dict[str, Any] = {
     "generates": _generates,
     "awaits": _awaits,
     "generates async": _generates_async,
-    "a property that fails": property(_fails),
-    "a property that lacks": property(_lacks),
     "a static method": staticmethod(lambda *args: 7),
     "a class method": classmethod(lambda cls, *args: 8),
+}
+# Special methods that are properties are nobody's.
+OF_ATTRIBUTES = {
+    **BEHAVIOURS,
+    "a property that fails": property(_fails),
+    "a property that lacks": property(_lacks),
 }
 SPECIALS = (
     *("__len__", "__bool__", "__iter__", "__next__", "__contains__", "__getitem__", "__eq__"),
@@ -73,7 +77,7 @@ SPECIALS = (
     *("__lt__", "__add__", "__radd__", "__iadd__", "__neg__", "__float__", "__reversed__"),
     *("__aenter__", "__aexit__", "__enter__", "__exit__", "__await__", "__aiter__", "__anext__"),
     *("__setitem__", "__delitem__", "__setattr__", "__delattr__", "__dir__", "__format__"),
-    *("__copy__", "__length_hint__", "__bytes__", "__fspath__", "x", "method"),
+    *("__copy__", "__length_hint__", "__bytes__", "__fspath__"),
 )
 
 
@@ -167,7 +171,7 @@ ASYNC = ("await", "async with", "async for")
 
 
 def _make(parts: dict[str, str], has_slots: bool, is_unhashable: bool, claims: Any) -> Any:
-    attributes: dict[str, Any] = {name: BEHAVIOURS[what] for name, what in parts.items()}
+    attributes: dict[str, Any] = {name: OF_ATTRIBUTES[what] for name, what in parts.items()}
     if has_slots:
         attributes["__slots__"] = ()
     if claims is not None:
@@ -212,7 +216,15 @@ def check(
 
 def programs() -> st.SearchStrategy[Any]:
     return st.tuples(
-        st.dictionaries(st.sampled_from(SPECIALS), st.sampled_from(sorted(BEHAVIOURS)), max_size=6),
+        st.builds(
+            lambda specials, attributes: {**specials, **attributes},
+            st.dictionaries(
+                st.sampled_from(SPECIALS), st.sampled_from(sorted(BEHAVIOURS)), max_size=6
+            ),
+            st.dictionaries(
+                st.sampled_from(["x", "method"]), st.sampled_from(sorted(OF_ATTRIBUTES))
+            ),
+        ),
         st.booleans(),
         st.booleans(),
         st.sampled_from([None, None, None, int, types.FunctionType, types.CoroutineType, type]),

@@ -9,12 +9,13 @@ from trio_bridge import unview
 
 
 def of_error(exc: BaseException) -> tuple[str, ...]:
-    """Its type and words; words that tell of tasks and addresses are left out."""
+    """Its type and words; not the words that Python finds for types, tasks and addresses."""
     try:
         words = str(exc)
     except Exception as failing:
         words = f"unprintable: {failing}"
-    return ("error", type(exc).__name__, "" if "<" in words or "'" in words else words)
+    is_pythons = isinstance(exc, TypeError) or "<" in words or "'" in words
+    return ("error", type(exc).__name__, "" if is_pythons else words)
 
 
 def of_value(value: Any) -> tuple[str, ...]:
