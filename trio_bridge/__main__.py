@@ -42,6 +42,8 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our own options, and what follows: the program and its arguments."""
     end = 0
     while end < len(argv) and argv[end].startswith("-") and not argv[end].startswith("-m"):
+        if argv[end] == "--":  # as for Python itself: the end of the options
+            return argv[:end], argv[end + 1 :]
         end += 2 if argv[end] in _OPTIONS_WITH_VALUE else 1
     return argv[:end], argv[end:]
 

@@ -46,22 +46,28 @@ class _Iterable(View):
     __slots__ = ()
 
     def __iter__(self) -> Any:
-        is_iterator = has_special(type(self.trio_bridge_original), "__next__")
-        return self if is_iterator else _iterate(self, iter)
+        iterator = _begun(self, iter)
+        is_its_own = iterator is self.trio_bridge_original
+        return self if is_its_own else _items(self.trio_bridge_views, iterator)
 
 
 class _Reversible(View):
     __slots__ = ()
 
     def __reversed__(self) -> Iterator[Any]:
-        return _iterate(self, reversed)
+        return _items(self.trio_bridge_views, _begun(self, reversed))
 
 
-def _iterate(view: View, begin: Callable[[Any], Any]) -> Iterator[Any]:
-    views = view.trio_bridge_views
+def _begun(view: View, begin: Callable[[Any], Any]) -> Any:
     try:
-        iterator = views.side.call(begin, view.trio_bridge_original)
-        while (item := views.side.call(next, iterator, _iterate)) is not _iterate:
+        return view.trio_bridge_views.side.call(begin, view.trio_bridge_original)
+    except BaseException as exc:
+        raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+
+
+def _items(views: Views, iterator: Any) -> Iterator[Any]:
+    try:
+        while (item := views.side.call(next, iterator, _items)) is not _items:
             yield item if views.side.is_own() else views.adapt(item)
     except BaseException as exc:
         raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
