@@ -56,7 +56,7 @@ def check_on_error(on_error: OnError) -> None:
 
 
 def _is_async(handler: Any) -> bool:
-    functions = handler, getattr(type(handler), "__call__", None)
+    functions = handler, getattr(type(handler), "__call__", None)  # noqa: B004 -- it is looked at
     return any(
         inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn) for fn in functions
     )

@@ -133,9 +133,7 @@ class _Attack:
                 await check_nothing_is_left(tasks)
                 self._advance()
 
-    def _search(
-        self, name: str, programs: SearchStrategy[Any], check: Callable[..., None]
-    ) -> int:
+    def _search(self, name: str, programs: SearchStrategy[Any], check: Callable[..., None]) -> int:
         count = 0
 
         @with_seed(f"{self.seed} {name}")

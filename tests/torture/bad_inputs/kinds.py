@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
 import trio_bridge
 from trio_bridge import trio2aio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class BadInput(NamedTuple):

@@ -7,7 +7,7 @@ import asyncio
 import trio
 
 import trio_bridge
-from trio_bridge import aio2trio, new_event_loop, trio2aio
+from trio_bridge import aio2trio, new_event_loop
 
 from .kinds import outside
 

@@ -54,7 +54,9 @@ async def a_nursery_that_is_entered_twice():
         pass
 
 
-@bad(RuntimeError, "was not entered", "    async with trio_bridge.open_asyncio_nursery() as nursery:")
+@bad(
+    RuntimeError, "was not entered", "    async with trio_bridge.open_asyncio_nursery() as nursery:"
+)
 async def a_nursery_that_is_left_only():
     """The object that `open_asyncio_nursery()` returned is left, and was not entered"""
     await open_asyncio_nursery().__aexit__(None, None, None)
@@ -72,7 +74,11 @@ async def start_soon(*args):
         raise error
 
 
-@bad(TypeError, "takes the asyncio function, not a coroutine object", "nursery.start_soon(child, ...)")
+@bad(
+    TypeError,
+    "takes the asyncio function, not a coroutine object",
+    "nursery.start_soon(child, ...)",
+)
 async def starting_a_coroutine_object():
     """`nursery.start_soon(child())`"""
     await start_soon(child())

@@ -178,7 +178,7 @@ async def a_function_that_fails_to_print_its_error():
         raise Mischief(*exc.args) from None
 
 
-@own(RuntimeError)
+@own(RuntimeError, "RaisesOnRepr")
 async def an_error_of_what_cannot_be_printed():
     """`raise RuntimeError(object)`, where its `__str__` raises"""
 
@@ -189,9 +189,7 @@ async def an_error_of_what_cannot_be_printed():
     try:
         await raises()
     except RuntimeError as exc:
-        assert type(exc.args[0]) is hostile.RaisesOnRepr
-        exc.args = ()
-        raise
+        raise RuntimeError(type(exc.args[0]).__name__) from None
 
 
 @own(TypeError, "exceptions must derive from BaseException")
@@ -200,7 +198,7 @@ async def raising_what_is_no_error():
 
     @trio2aio
     async def raises():
-        raise 42
+        raise 42  # noqa: B016 -- that is the mistake
 
     await raises()
 

@@ -12,12 +12,13 @@ PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 HEAD = """\
 # Which error a mistake gets
 
-Made from the catalogue `tests/torture/bad_inputs/` (`python -m tests.torture.bad_inputs`), whose inputs the tests
-give to every engine; after each the loop goes on. An error of use names the mistake and shows the line to write. What
-an object of yours raises, and what Python or asyncio say themselves, comes through as it is: *as it is* below.
+Made from the catalogue `tests/torture/bad_inputs/` (`python -m tests.torture.bad_inputs`), whose
+inputs the tests give to every engine; after each the loop goes on. An error of use names the
+mistake and shows the line to write. What an object of yours raises, and what Python or asyncio say
+themselves, comes through as it is: *as it is* below.
 
-A mistake that only shows where nobody awaits it (a callback, `start_soon`) ends the block that owns it, with an
-`ExceptionGroup`, as [any such error](contract.md#errors-and-structure-45) does.
+A mistake that only shows where nobody awaits it (a callback, `start_soon`) ends the block that owns
+it, with an `ExceptionGroup`, as [any such error](contract.md#errors-and-structure-45) does.
 """
 
 

@@ -8,7 +8,6 @@ import threading
 import trio
 import trio.testing
 
-import trio_bridge
 from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
 
 from .kinds import asyncio_side, bad, in_a_run, outside
@@ -109,7 +108,9 @@ async def the_wrong_adapter_in_trio_code():
     await trio2aio(trio.sleep)(1)
 
 
-@asyncio_side(RuntimeError, "asyncio.sleep belongs to asyncio", "await trio2aio(asyncio.sleep)(...)")
+@asyncio_side(
+    RuntimeError, "asyncio.sleep belongs to asyncio", "await trio2aio(asyncio.sleep)(...)"
+)
 async def the_wrong_adapter_in_asyncio_code():
     """`await aio2trio(asyncio.sleep)(1)`"""
     await aio2trio(asyncio.sleep)(1)

@@ -73,7 +73,9 @@ async def _awaited(awaitable: Any) -> Any:
     return await awaitable
 
 
-def check(engine: str, script: Script, kind: Any, uses: list[str]) -> None:
+def check(  # noqa: C901 -- a case after the other
+    engine: str, script: Script, kind: Any, uses: list[str]
+) -> None:
     """An asyncio awaitable's view does what the awaitable does."""
 
     async def program(adapt: Any) -> Any:

@@ -6,20 +6,38 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from random import Random
+from typing import TYPE_CHECKING
 
 import trio_bridge
 
 from ..bad_inputs.probe import HANG
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
 PYTHONPATH = str(Path(trio_bridge.__file__).parents[1])
 
 SCRIPT = "import sys; print(sys.argv); sys.exit(len(sys.argv))\n"
 OWN = (
-    *("--engine", "--engine=portable", "--engine=nonesuch", "--engine=", "--debug", "--tree-signal"),
-    *("--tree-signal=SIGUSR1", "--tree-signal=SIGKILL", "--enigne", "-x", "--", "-", "--engine=\xe9"),
+    *(
+        "--engine",
+        "--engine=portable",
+        "--engine=nonesuch",
+        "--engine=",
+        "--debug",
+        "--tree-signal",
+    ),
+    *(
+        "--tree-signal=SIGUSR1",
+        "--tree-signal=SIGKILL",
+        "--enigne",
+        "-x",
+        "--",
+        "-",
+        "--engine=\xe9",
+    ),
 )
 VALUES = ("selector", "portable", "SIGUSR1", "nonesuch", "", "--debug", "-m")
 PROGRAMS = (
@@ -72,7 +90,7 @@ def model(line: list[str]) -> tuple[int, str]:
 def _model_of_options(found: dict[str, str]) -> tuple[int, str] | None:
     if (engine := found.get("--engine", "selector")) not in ENGINES:
         return 1, f"unknown engine {engine!r}"
-    if (name := found.get("--tree-signal", "SIGUSR1")) not in SIGNALS:
+    if found.get("--tree-signal", "SIGUSR1") not in SIGNALS:
         return 1, "tree_signal="
     return None
 

@@ -107,9 +107,15 @@ def _with(x: Any) -> Any:
         return 9
 
 
+# bytes(x) is not tried, nor list(x): an iterator may have no end.
 def _first_of(x: Any) -> Any:
     iterator = iter(x)
     return next(iterator)
+
+
+def _contains(x: Any) -> Any:
+    # Not by an iterator, which may have no end.
+    return getattr(type(x), "__contains__", None) is not None and 1 in x
 
 
 async def _await(x: Any) -> Any:
@@ -140,7 +146,7 @@ OPERATIONS: dict[str, Any] = {
     "bool": bool,
     "first": _first_of,
     "next": next,
-    "in": lambda x: 1 in x,
+    "in": _contains,
     "item": lambda x: x[0],
     "set item": _set_item,
     "delete item": _delete_item,
@@ -157,7 +163,6 @@ OPERATIONS: dict[str, Any] = {
     "int": int,
     "index": lambda x: [1, 2][x],
     "float": float,
-    "bytes": lambda x: type(bytes(x)),
     "reversed": lambda x: next(reversed(x)),
     "dir": lambda x: type(dir(x)),
     "with": _with,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trio_bridge import unview
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
 def of_error(exc: BaseException) -> tuple[str, ...]:
