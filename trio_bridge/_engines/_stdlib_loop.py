@@ -43,6 +43,10 @@ class StdlibEngine:
         """See :class:`._interface.Engine`."""
         _private.end_running(self.loop)
 
+    def recover(self) -> None:
+        """See :class:`._interface.Engine`."""
+        _private.drop_wrong_timers(self.loop)
+
     def due(self) -> float:
         """See :class:`._interface.Engine`."""
         return NOW if self._ready else _private.next_timer(self.loop)

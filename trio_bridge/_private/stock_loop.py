@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import threading
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,21 @@ def next_timer(loop: asyncio.BaseEventLoop) -> float:
     """The loop time of the earliest timer (perhaps a cancelled one), or infinity."""
     scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
     return scheduled[0].when() if scheduled else float("inf")
+
+
+def drop_wrong_timers(loop: asyncio.BaseEventLoop) -> None:
+    """Cancel the timers that make each iteration fail, as their time is none: ``call_at("x", f)``.
+
+    asyncio finds them only then. It drops them itself, as the earliest ones that are cancelled.
+    """
+    lp: Any = loop
+    for handle in lp._scheduled:
+        try:
+            max(handle.when() - loop.time(), 0)
+        except Exception:
+            handle.cancel()
+            handle._when = float("-inf")
+    heapq.heapify(lp._scheduled)
 
 
 def run_handle(handle: asyncio.Handle) -> Callable[[], None]:
