@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "_call_nursery": {"_bridge"},
     "_breakpoints": set(),
     "_alarm": set(),
-    "_pump": {"_alarm", "_engines", "_loop_clock", "_private"},
+    "_pump": {"_alarm", "_engines", "_loop_clock", "_private", "_untrusted"},
     "_loop_clock": set(),
     "_exits": {"_untrusted"},
     "_untrusted": set(),

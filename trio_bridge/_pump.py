@@ -8,8 +8,8 @@
 3. The loop is *parked* when it is idle and nobody drives. Only then do ``call_soon`` and
    ``call_at`` differ from the engine's own: they wake the waiting task first. At all other times
    they cost what they cost on the engine.
-4. Turns don't stop for cancellation, as asyncio code may need them to clean up. They stop for
-   :meth:`Pump.stop`.
+4. Turns don't stop for cancellation, as asyncio code may need them to clean up, nor for an error
+   that leaves the loop itself. They stop for :meth:`Pump.stop`.
 5. Nothing here is interrupted by Ctrl-C: Trio raises it in the user's code, or at a checkpoint of
    the main task. That holds for asyncio's callbacks too, as they run below.
 
@@ -32,6 +32,7 @@ from . import _private
 from ._alarm import make_alarm
 from ._engines import NOW
 from ._loop_clock import LoopClock
+from ._untrusted import add_note
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,12 +48,17 @@ if TYPE_CHECKING:
 SECONDS_PER_BATCH: Final = 0.0005
 TURNS_PER_BATCH: Final = 100
 
+_MOST_FAILURES: Final = 10
+"""So many errors that left turns are reported. What can't be mended fails in each of them."""
+
 
 class Pump:
     """Turns one engine."""
 
     on_exit: Callable[[BaseException], None]
     """Gets each ``SystemExit`` or ``KeyboardInterrupt`` that leaves a turn."""
+    on_failure: Callable[[BaseException], None]
+    """Gets what else leaves one: misuse has made the loop itself fail."""
 
     def __init__(self, engine: Engine, side: AsyncioSide) -> None:
         self._engine: Final = engine
@@ -69,6 +75,7 @@ class Pump:
         self._is_stopping = False
         self._waiter: trio.lowlevel.Task | None = None
         self._alarm_when = math.inf
+        self._failures = 0
         self.budget = SECONDS_PER_BATCH
         self._is_virtual = False
         clock = trio.lowlevel.current_clock()
@@ -117,17 +124,29 @@ class Pump:
             self._unpark()
         turn = self._engine.turn
         end = perf_counter() + self.budget
-        for _ in range(TURNS_PER_BATCH):
+        turns = iter(range(TURNS_PER_BATCH))
+        while True:
             try:
-                due = turn()
+                for _ in turns:
+                    due = turn()
+                    if due != NOW and self._park(due):
+                        return True
+                    if perf_counter() > end:
+                        break
+                return False
             except (SystemExit, KeyboardInterrupt) as exc:
                 self.on_exit(exc)
-                continue
-            if due != NOW and self._park(due):
-                return True
-            if perf_counter() > end:
-                break
-        return False
+            except BaseException as exc:
+                self._turn_failed(exc)
+
+    def _turn_failed(self, exc: BaseException) -> None:
+        # On with the turns, or what is cancelled now could not end. First the loop must be fit for
+        # that: whom it cancels sets timers.
+        for timer in self._engine.recover():
+            add_note(exc, f"a timer was set to no time: {timer}")
+        self._failures += 1
+        if self._failures <= _MOST_FAILURES:
+            self.on_failure(exc)
 
     def hold(self) -> bool:
         """The caller is about to make work for the loop, and calls :meth:`release` then if true."""
@@ -259,10 +278,8 @@ class Pump:
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         self._check_thread("call_at")
-        _ = when >= self._alarm_when  # what is no number fails here, before it is kept
-        handle = self._call_at(when, callback, *args, context=context)
-        self._wake_at(when)
-        return handle
+        self._wake_at(when)  # first, as it fails if that is no time, and the loop would later
+        return self._call_at(when, callback, *args, context=context)
 
     def _call_later_while_parked(
         self,

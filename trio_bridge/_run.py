@@ -252,6 +252,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         )
         bridge.tracking = self._tracking = Tracking(loop, self._owner, self._on_error)
         self._pump.on_exit = bridge.asyncio_code_exits
+        self._pump.on_failure = self._owner.fail
         self._nursery_manager = trio.open_nursery()
         self._nursery = await self._nursery_manager.__aenter__()
         self._outer = below.get()

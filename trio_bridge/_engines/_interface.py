@@ -21,7 +21,7 @@ class Engine(Protocol):
     2. When ``turn()`` returns a time, no callback is ready: nothing needs to happen before that
        time unless ``watch()`` finds I/O, or somebody calls the loop.
     3. ``SystemExit`` and ``KeyboardInterrupt`` raised by a callback leave ``turn()``, no other
-       exception does, and the callbacks behind it are kept for the next turn.
+       exception of a callback does, and the callbacks behind it are kept for the next turn.
     4. An engine imports nothing of the bridge's but ``_private`` and this file.
     """
 
@@ -48,6 +48,14 @@ class Engine(Protocol):
 
     def turn(self) -> float:
         """Make an iteration or more; the loop time when the next is due, ``NOW``, or infinity."""
+        ...
+
+    def recover(self) -> list[str]:
+        """Something else has left :meth:`turn`: see to it that the next one need not fail too.
+
+        Returns:
+          The timers that are dropped for that.
+        """
         ...
 
     def due(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from .. import _private
 from ._interface import NOW
@@ -25,10 +25,6 @@ class SelectorEventLoop(ScopedLoop, StdlibLoop):
         super().run_forever()
 
 
-_FAILURES_AT_MOST: Final = 1000
-"""Of turns: with more of them the loop is broken for good."""
-
-
 class StdlibEngine:
     """All of an engine but its turns and its watch."""
 
@@ -38,7 +34,6 @@ class StdlibEngine:
         self.loop = SelectorEventLoop(selector)
         self._run_once = _private.run_once(self.loop)
         self._ready = _private.ready_queue(self.loop)
-        self._failures = 0
 
     def start(self) -> None:
         """See :class:`._interface.Engine`."""
@@ -48,21 +43,9 @@ class StdlibEngine:
         """See :class:`._interface.Engine`."""
         _private.end_running(self.loop)
 
-    def turn_failed(self, exc: Exception) -> None:
-        """Report what has left asyncio's loop itself, by misuse only, and see that turns go on.
-
-        A timer at no time, ``call_at("soon", f)``, can't be ordered; or a signal handler of the
-        program's raised where asyncio didn't expect it.
-        """
-        self._failures += 1
-        if self._failures > _FAILURES_AT_MOST:
-            raise exc
-        dropped = _private.drop_odd_timers(self.loop)
-        what = "an error left the loop's own code" if not dropped else "a timer was set to no time"
-        context: dict[str, Any] = {"message": what, "exception": exc}
-        if dropped:
-            context["handle"] = dropped[0]
-        self.loop.call_exception_handler(context)
+    def recover(self) -> list[str]:
+        """See :class:`._interface.Engine`."""
+        return _private.drop_wrong_timers(self.loop)
 
     def due(self) -> float:
         """See :class:`._interface.Engine`."""

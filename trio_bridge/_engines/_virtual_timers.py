@@ -36,7 +36,8 @@ class VirtualTimers:
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As ``loop.call_at()``."""
+        """As ``loop.call_at()``. What is no number is refused here, not when it is due."""
+        when += 0.0
         handle = asyncio.TimerHandle(when, callback, args, self._loop, context)
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, handle))

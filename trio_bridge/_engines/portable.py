@@ -327,11 +327,7 @@ class PortableEngine(StdlibEngine):
     def turn(self) -> float:
         selector = self._selector
         selector.is_busy = True  # also if a callback raises: what is behind it is still to be run
-        try:
-            self._run_once()
-        except Exception as exc:
-            self.turn_failed(exc)
-            return NOW
+        self._run_once()
         if self._ready:
             return NOW
         selector.rest()

@@ -53,11 +53,7 @@ class SelectorEngine(StdlibEngine):
 
     def turn(self) -> float:
         had_callbacks = bool(self._ready)
-        try:
-            self._run_once()
-        except Exception as exc:
-            self.turn_failed(exc)
-            return NOW
+        self._run_once()
         if self._selector.found_events:
             self._had_events = True
             return NOW

@@ -244,6 +244,10 @@ class UvloopEngine:
         self._busy_turns = 0
         return self.due()
 
+    def recover(self) -> list[str]:
+        """Nothing to do: libuv, which keeps the timers, takes numbers only."""
+        return []
+
     def _run_while_busy(self) -> None:
         self._events_seen = -1
         self._next = self._stopper

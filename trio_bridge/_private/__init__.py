@@ -8,6 +8,7 @@ name                                           why no public name will do
 ``BaseEventLoop._run_once``                    one iteration of the stock loop; ``run_forever`` only
                                                makes many
 ``BaseEventLoop._ready``, ``._scheduled``      is there work now, and when is the next timer due
+``TimerHandle._when``                          to get a timer out of the way whose time is no number
 ``BaseEventLoop._thread_id``                   what ``is_running()`` and the debug checks look at
 ``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
@@ -81,7 +82,7 @@ from .stock_loop import (
     TellsSettings,
     asyncgen_hooks,
     begin_running,
-    drop_odd_timers,
+    drop_wrong_timers,
     end_running,
     get_running_loop,
     next_timer,
@@ -115,7 +116,7 @@ __all__ = [
     "birth_of",
     "clock_of",
     "context_of",
-    "drop_odd_timers",
+    "drop_wrong_timers",
     "end_running",
     "forget_source_frames",
     "frames_by_thread",

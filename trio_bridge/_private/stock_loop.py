@@ -35,35 +35,28 @@ def ready_queue(loop: asyncio.BaseEventLoop) -> deque[asyncio.Handle]:
 def next_timer(loop: asyncio.BaseEventLoop) -> float:
     """The loop time of the earliest timer (perhaps a cancelled one), or infinity."""
     scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
-    if not scheduled:
-        return float("inf")
-    when: Any = scheduled[0].when()
-    return when if type(when) is float else _as_float(when)
+    return scheduled[0].when() if scheduled else float("inf")
 
 
-def _as_float(when: Any) -> float:
-    try:
-        return float(when)
-    except Exception:
-        return float("-inf")  # the next turn will say what is wrong with it
+def drop_wrong_timers(loop: asyncio.BaseEventLoop) -> list[str]:
+    """Cancel the timers that make each iteration fail, as their time is none: ``call_at("x", f)``.
 
+    asyncio finds them only then. It drops them itself, as the earliest ones that are cancelled.
 
-def drop_odd_timers(loop: asyncio.BaseEventLoop) -> list[asyncio.TimerHandle]:
-    """Take those away whose time is no number: the loop can't order them. What was taken."""
-    scheduled: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
-    odd = [handle for handle in scheduled if not _is_time(handle.when())]
-    if odd:
-        scheduled[:] = [handle for handle in scheduled if _is_time(handle.when())]
-        heapq.heapify(scheduled)
-    return odd
-
-
-def _is_time(when: object) -> bool:
-    is_time: Any = when
-    try:
-        return is_time - 0.0 < 0.0 or True
-    except Exception:
-        return False
+    Returns:
+      What each of them was.
+    """
+    lp: Any = loop
+    dropped: list[str] = []
+    for handle in lp._scheduled:
+        try:
+            max(handle.when() - loop.time(), 0)
+        except Exception:
+            dropped.append(repr(handle))
+            handle.cancel()
+            handle._when = float("-inf")
+    heapq.heapify(lp._scheduled)
+    return dropped
 
 
 def run_handle(handle: asyncio.Handle) -> Callable[[], None]:
