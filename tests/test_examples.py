@@ -113,7 +113,7 @@ def test_task_tree_prints_what_the_documentation_shows(tmp_path):
     assert result.stderr == ""
     assert "</html>" in page.read_text()
     documentation = (ROOT / "docs" / "inspect.md").read_text()
-    shown = documentation.partition("```\n")[2].partition("```")[0]
+    shown = documentation.partition("```text\n")[2].partition("```")[0]
     assert _without_lines_and_numbers(result.stdout) == _without_lines_and_numbers(shown)
 
 
