@@ -67,7 +67,8 @@ async def failing_in_close_in_trio():
 @own(TypeError, "can't send non-None value to a just-started async generator")
 async def sending_to_a_new_generator():
     """`asend(1)` to a generator that has not begun"""
-    await trio2aio(two_numbers)().asend(1)
+    async with contextlib.aclosing(trio2aio(two_numbers)()) as generator:
+        await generator.asend(1)
 
 
 @own(StopAsyncIteration)
@@ -82,7 +83,8 @@ async def beyond_the_end():
 @own(Mischief, "thrown")
 async def throwing_into_an_ended_generator():
     """`athrow()` into a generator that has not begun"""
-    await trio2aio(two_numbers)().athrow(Mischief("thrown"))
+    async with contextlib.aclosing(trio2aio(two_numbers)()) as generator:
+        await generator.athrow(Mischief("thrown"))
 
 
 @own(RuntimeError, "asynchronous generator is already running")
