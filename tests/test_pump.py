@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 import trio
+import trio.testing
+from conftest import HANG
 
 import trio_bridge
-from trio_bridge import current_loop, trio2aio
+from trio_bridge import current_loop, open_loop, trio2aio
 
 
 class Passes(trio.abc.Instrument):
@@ -81,3 +84,35 @@ def test_a_timer_due_already_needs_no_alarm(passes_of):
             await asyncio.sleep(1e-9)
 
     assert passes_of(timers) < 25
+
+
+@pytest.mark.parametrize("is_parked", [True, False])
+async def test_a_timer_at_nan_is_due_at_once_as_in_asyncio(is_parked):
+    fired = trio.Event()
+    async with open_loop(engine="selector") as loop:  # uvloop refuses it
+        if is_parked:
+            await trio.testing.wait_all_tasks_blocked()
+            loop.call_at(math.nan, fired.set)
+        else:
+            loop.call_soon(lambda: loop.call_at(math.nan, fired.set))
+        with trio.fail_after(HANG):
+            await fired.wait()
+
+
+async def test_an_error_that_leaves_asyncios_own_code_ends_the_block_and_turns_go_on():
+    ended = []
+
+    async def cleans_up():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.001)
+            ended.append(True)
+
+    with pytest.raises(ExceptionGroup) as caught, trio.fail_after(HANG):
+        async with open_loop(engine="selector") as loop:
+            loop.create_task(cleans_up())
+            loop.call_soon(lambda: loop.call_at("soon", print))
+            await trio.sleep_forever()
+    assert {type(exc) for exc in caught.value.exceptions} == {TypeError}
+    assert ended == [True]

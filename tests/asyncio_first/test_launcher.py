@@ -146,6 +146,11 @@ def test_a_compiled_script_sees_the_same(write, same, tmp_path):
     same("script.pyc", "x")
 
 
+def test_two_dashes_end_the_options(write, bridge):
+    write("--debug", "import sys; print(sys.argv)")
+    assert bridge("--engine=portable", "--", "--debug", "--").stdout == "['--debug', '--']\n"
+
+
 def test_a_relative_modules_name(bridge):
     result = bridge("-m", ".module")
     assert result.stderr == "python -m trio_bridge: Relative module names not supported: .module\n"

@@ -2703,3 +2703,34 @@ async def test_adding_a_list_to_a_view_of_a_list(adapt):
     view = adapt([Slotted(1)])
     assert len(view + [2]) == len([2, *view]) == 2  # noqa: RUF005
     assert len([2] + view) == 2  # noqa: RUF005
+
+
+async def test_an_iterator_that_begins_anew():
+    class Lines:
+        def __iter__(self):
+            return iter([1, 2])
+
+        def __next__(self):
+            return 0
+
+    assert list(trio2aio(Lines())) == [1, 2]
+
+
+async def test_an_iterable_that_fails_does_so_at_once():
+    class Broken:
+        def __iter__(self):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        iter(trio2aio(Broken()))
+
+
+async def test_what_a_class_takes_away_its_view_has_not():
+    class NotIterable(list):
+        __iter__ = None
+        __contains__ = None
+
+    view = trio2aio(NotIterable())
+    assert not hasattr(type(view), "__iter__")
+    with pytest.raises(TypeError):
+        assert 1 in view

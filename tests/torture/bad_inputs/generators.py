@@ -83,7 +83,8 @@ async def beyond_the_end():
 @own(Mischief, "thrown")
 async def throwing_into_an_ended_generator():
     """`athrow()` into a generator that has not begun"""
-    await trio2aio(two_numbers)().athrow(Mischief("thrown"))
+    async with contextlib.aclosing(trio2aio(two_numbers)()) as generator:
+        await generator.athrow(Mischief("thrown"))
 
 
 @own(RuntimeError, "asynchronous generator is already running")
