@@ -1,7 +1,7 @@
 """Mutation testing of the crossings and the nurseries: ``tox run -e mutation``.
 
-Works on a clone of what is committed, below ``.tox/mutation-run`` (``--folder``), takes the mutants in
-any order, and goes on where it was stopped. ``--list`` only shows what has come out so far.
+Works on a clone of what is committed, below ``.tox/mutation-run`` (``--folder``), takes the mutants
+in any order, and goes on where it was stopped. ``--list`` only shows what has come out so far.
 """
 
 from __future__ import annotations
