@@ -414,3 +414,15 @@ def test_iscoroutinefunction_name_and_signature_are_kept():
         assert inspect.signature(adapted) == inspect.signature(original)
         assert adapted.__wrapped__ is original
     assert inspect.iscoroutinefunction(trio2aio(functools.partial(original, 1)))
+
+
+async def test_a_task_factory_that_makes_no_task_is_named():
+    set_task_factory = trio2aio(
+        lambda factory: asyncio.get_running_loop().set_task_factory(factory)
+    )
+    asyncio_code = trio2aio(asyncio.sleep)
+    set_task_factory(lambda loop, coro, **options: coro.close())
+    with pytest.raises(TypeError, match=r"task factory returned None, which is no task\. Write"):
+        await asyncio_code(0, "Riri")
+    set_task_factory(None)
+    assert await asyncio_code(0, "Riri") == "Riri"

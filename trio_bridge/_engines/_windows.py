@@ -49,7 +49,7 @@ class WindowsLimits:
         raise NotImplementedError(f"no pipes: {_SOCKETS_ONLY}")
 
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover -- the tests use its base WindowsLimits on Linux
 
     class StdlibLoop(WindowsLimits, _private.RoomyLoop):  # type: ignore[misc]
         """The standard library's selector loop on this platform."""
