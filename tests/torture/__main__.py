@@ -90,6 +90,8 @@ def main() -> int:
     held, broken = [], 0
     if not options.docs or options.long or options.names:
         for name, engine, sizes in runs(options):
+            if not CONSOLE.is_terminal:  # there is no line that shows how far it is
+                CONSOLE.print(f"{name} ({engine}), seed {seed}: begun", markup=False)
             try:
                 result = attack(name, engine, seed, sizes)
             except AssertionError as exc:
