@@ -21,7 +21,7 @@ import trio
 
 import trio_bridge
 
-from . import held, postgres
+from . import held, own_postgres
 from .load import crossings, network, work
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ LONG = {
 def run(engine, progress, *, seed, seconds, period, reference, last, growth):
     """The soak on one engine."""
     gc.collect()  # what was left before is none of ours
-    with postgres.server() as url:
+    with own_postgres.server() as url:
         soak = Soak(progress, random.Random(seed), round(seconds / period), period)
         trio_bridge.run(soak.main, url, engine=engine)
     spans = [tuple(round(at / period) for at in span) for span in (reference, last)]
