@@ -378,3 +378,41 @@ def test_the_end_may_come_in_a_turn_that_the_host_makes_in_its_own_context():
     for _ in range(20):  # whether the host or the pump runs first is up to Trio
         trio_bridge.run(main)
     assert len(ended) == 20
+
+
+async def test_who_cancels_all_asyncio_tasks_cancels_guests_below_a_nursery_too():
+    """As ``asyncio.run`` does at its end: the caller is cancelled, and not given Trio's group."""
+    waiting, cleaning_up, may_end = trio.Event(), trio.Event(), trio.Event()
+
+    async def guest():
+        aio2trio(waiting.set)()
+        await asyncio.sleep(60)
+
+    async def takes_its_time():
+        try:
+            await trio.sleep_forever()
+        finally:
+            cleaning_up.set()
+            with trio.CancelScope(shield=True):
+                await may_end.wait()
+
+    @aio2trio
+    async def trio_function():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio2aio(guest))
+            nursery.start_soon(takes_its_time)
+
+    @trio2aio
+    async def cancel(tasks):
+        for task in tasks:
+            task.cancel()
+
+    loop = trio_bridge.current_loop()
+    caller = loop.create_task(trio_function())
+    await waiting.wait()
+    await cancel([task for task in asyncio.all_tasks(loop) if task is not caller])
+    await cleaning_up.wait()
+    await cancel([caller])
+    may_end.set()
+    await trio2aio(asyncio.wait)([caller])
+    assert caller.cancelled()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def convert_group(
     group: BaseExceptionGroup[BaseException],
-    was: type[BaseException],
+    was: type[BaseException] | tuple[type[BaseException], ...],
     becomes: BaseException,
 ) -> BaseException:
     """Replace each leaf of type ``was``; one alone if there are no others (rule 3)."""
@@ -42,7 +42,7 @@ def convert_group(
 
 def _replace_leaves(
     group: BaseExceptionGroup[BaseException],
-    was: type[BaseException],
+    was: type[BaseException] | tuple[type[BaseException], ...],
     becomes: BaseException,
 ) -> BaseExceptionGroup[BaseException]:
     # Not derive(): for an ExceptionGroup that would be one again, which can't hold a Cancelled.

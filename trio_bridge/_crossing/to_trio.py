@@ -258,8 +258,12 @@ class TrioCall(asyncio.Future[Any]):
             self.has_outcome = False
         except BaseExceptionGroup as exc:
             self._interruption = first_cancelled(exc)
-            error = convert_group(exc, trio.Cancelled, asyncio.CancelledError())
-            self.has_outcome = isinstance(error, BaseExceptionGroup)
+            # Who cancels all of asyncio's tasks, as asyncio.run() at its end, cancels guests in here
+            # too, and Trio's nurseries put their CancelledErrors into groups.
+            was = (trio.Cancelled, asyncio.CancelledError) if self.was_cancelled else trio.Cancelled
+            error = convert_group(exc, was, asyncio.CancelledError())
+            is_group = isinstance(error, BaseExceptionGroup)
+            self.has_outcome = is_group or self._interruption is None
             self._error = error if self.has_outcome else None
             del error
         except BaseException as exc:
