@@ -1,0 +1,229 @@
+"""A busy program that is ended at a random moment: in time, cleaned up once, with the right status.
+
+The program (``busy/``) does on both sides all that programs on the bridge do: servers and clients,
+crossings both ways, nested nurseries, generators, managers, threads, channels. It is started in each
+of five ways, and ended in each of some thirty: cancelled, by an error, by Ctrl-C, by SIGTERM, by
+``sys.exit`` in odd places of either side, by ``loop.stop``; at a moment that the seed says. Promised
+is that
+
+1. it has ended within two seconds;
+2. everything that it had acquired was released, once;
+3. its exit status says how it ended;
+4. its stderr has nothing to say, but what Python says itself of ``sys.exit`` in ``__del__``.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .campaigns import HERE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHORT: Final = {"shutdowns": 4, "seconds": 20.0}
+LONG: Final = {"shutdowns": 340, "seconds": 2.0}
+
+AT_ONCE: Final = 2
+"""Programs that run at a time."""
+HANG: Final = 60.0
+"""Seconds after which a program is said to hang, and killed."""
+
+TRIO_FIRST: Final = ("run", "open_loop")
+ASYNCIO_FIRST: Final = ("runner", "launcher")
+STARTERS: Final = (*TRIO_FIRST, *ASYNCIO_FIRST, "run_forever")
+MOST: Final = (*TRIO_FIRST, *ASYNCIO_FIRST)
+
+CANCELLED, FAILED, EXITED, INTERRUPTED = 0, 3, 7, 130
+
+
+class Ending(NamedTuple):
+    """One way to end."""
+
+    name: str
+    status: int
+    starters: tuple[str, ...] = STARTERS
+    signal: signal.Signals | None = None
+
+
+ENDINGS: Final = (
+    Ending("cancel", CANCELLED, MOST),
+    Ending("trio_handled_sigterm", CANCELLED, MOST),
+    Ending("handled_sigterm", CANCELLED, MOST),
+    Ending("exit_in_del", CANCELLED, MOST),
+    Ending("stop", CANCELLED, ("run_forever",)),
+    Ending("trio_error", FAILED, MOST),
+    Ending("asyncio_error", FAILED, MOST),
+    # A bare run_forever raises Ctrl-C wherever it comes, and asyncio may lose a callback.
+    Ending("nothing", INTERRUPTED, MOST, signal.SIGINT),
+    Ending("nothing", -signal.SIGTERM, STARTERS, signal.SIGTERM),
+    *(
+        Ending(name, EXITED)
+        for name in (
+            *("trio_exit", "trio_exit_deep_down", "trio_exit_in_finally"),
+            *("trio_exit_in_generators_finally", "trio_exit_in_thread", "trio_exit_on_signal"),
+            *("asyncio_exit", "asyncio_exit_in_task", "asyncio_exit_in_callback"),
+            *("asyncio_exit_in_timer", "asyncio_exit_in_done_callback", "asyncio_exit_in_finally"),
+            *("asyncio_exit_in_generators_finally", "asyncio_exit_in_thread"),
+            *("asyncio_exit_on_signal", "asyncio_exit_from_another_thread"),
+            "asyncio_exit_in_connection",
+        )
+    ),
+)
+
+
+class Shutdown(NamedTuple):
+    """One run of the program."""
+
+    engine: str
+    starter: str
+    ending: Ending
+    moment: float
+    """How many seconds after it was busy."""
+
+    def command(self) -> list[str]:
+        """What a shell would run."""
+        launcher = ["-m", "trio_bridge", "--engine", self.engine]
+        seconds = 0.0 if self.ending.signal else self.moment
+        return [
+            sys.executable,
+            *(launcher if self.starter == "launcher" else []),
+            *(str(HERE / "busy"), self.starter, self.ending.name, f"{seconds:.4f}"),
+        ]
+
+    def __str__(self) -> str:
+        sent = f", {self.ending.signal.name} after {self.moment:.4f} s" if self.ending.signal else ""
+        return f"TRIO_BRIDGE_ENGINE={self.engine} {' '.join(self.command())}{sent}"
+
+
+def run(
+    engine: str,
+    progress: Callable[[int, int], None],
+    *,
+    seed: int,
+    shutdowns: int,
+    seconds: float,
+) -> dict[str, int | float | str]:
+    """Attack; see the module."""
+    todo = list(itertools.islice(_schedule(engine, random.Random(seed)), shutdowns))
+    slowest, released, statuses = 0.0, 0, collections.Counter[int]()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for done, outcome in enumerate(pool.map(_shut_down, todo)):
+                problems = outcome.problems(seconds)
+                assert not problems, f"seed {seed}: {outcome.shutdown}\n" + "\n".join(problems)
+                slowest = max(slowest, outcome.took)
+                released += outcome.released
+                statuses[outcome.status] += 1
+                progress(done + 1, shutdowns)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return {
+        "shutdowns": shutdowns,
+        "ways": len({(shutdown.starter, shutdown.ending) for shutdown in todo}),
+        "slowest, s": round(slowest, 2),
+        "things held and released": released,
+        "exit statuses": ", ".join(f"{status}: {of}" for status, of in sorted(statuses.items())),
+    }
+
+
+def _schedule(engine: str, chance: random.Random) -> Iterator[Shutdown]:
+    """Every ending in every way of starting, in any order, over and over."""
+    ways = [(starter, ending) for ending in ENDINGS for starter in ending.starters]
+    while True:
+        chance.shuffle(ways)
+        for starter, ending in ways:
+            yield Shutdown(engine, starter, ending, chance.uniform(0, 0.5))
+
+
+class Outcome(NamedTuple):
+    """How it went."""
+
+    shutdown: Shutdown
+    status: int
+    took: float
+    held: collections.Counter[str]
+    """How often each thing was acquired and released, less one: as it should be."""
+    released: int
+    err: str
+
+    def problems(self, seconds: float) -> list[str]:
+        """What is not as promised."""
+        ending, found = self.shutdown.ending, []
+        if self.took > seconds:
+            found.append(f"it took {self.took:.2f} s to end")
+        if self.status != ending.status:
+            found.append(f"exit status {self.status}, not {ending.status}")
+        if ending.status != -signal.SIGTERM and self.held:
+            found.append(f"acquired (+) or released (-) too often: {dict(self.held)}")
+        lines = self.err.splitlines()
+        if ending.name == "exit_in_del" and lines and lines[-1] == f"SystemExit: {EXITED}":
+            lines = [] if len(lines) <= 5 and lines[0].startswith("Exception ignored ") else lines
+        if lines:
+            found.append(f"stderr:\n{self.err}")
+        return found
+
+
+def _shut_down(shutdown: Shutdown) -> Outcome:
+    environment = {
+        **os.environ,
+        "TRIO_BRIDGE_ENGINE": shutdown.engine,
+        "PYTHONPATH": str(HERE.parent.parent),
+    }
+    with subprocess.Popen(
+        shutdown.command(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as program:
+        assert program.stdout is not None
+        ledger = []
+        ends = None
+        if shutdown.ending.signal is not None:
+            for line in program.stdout:
+                ledger.append(line)
+                if line.startswith("busy"):
+                    break
+            time.sleep(shutdown.moment)
+            ends = time.monotonic()
+            program.send_signal(shutdown.ending.signal)
+        try:
+            out, err = program.communicate(timeout=HANG)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            out, err = program.communicate()
+        ended = time.monotonic()
+    ledger += out.splitlines()
+    return _outcome(shutdown, program.returncode, ledger, err, ends, ended)
+
+
+def _outcome(
+    shutdown: Shutdown,
+    status: int,
+    ledger: list[str],
+    err: str,
+    ends: float | None,
+    ended: float,
+) -> Outcome:
+    held: collections.Counter[str] = collections.Counter()
+    released = 0
+    for line in ledger:
+        word, _, what = line.strip().partition(" ")
+        if word == "ends" and ends is None:
+            ends = float(what)
+        elif word in ("+", "-"):
+            held[what] += 1 if word == "+" else -1
+            released += word == "-"
+    odd = collections.Counter({what: count for what, count in held.items() if count})
+    took = HANG if ends is None else ended - ends
+    return Outcome(shutdown, status, took, odd, released, err)
