@@ -1,7 +1,7 @@
 """A database that dies under a pool: every Trio task gets its result or an error in time.
 
-Fifty Trio tasks use one pool of asyncpg's: single inserts, transactions, cursors, slow queries, some
-of them cut short by a scope of their own. Meanwhile the server is killed, again and again, in
+Fifty Trio tasks use one pool of asyncpg's: single inserts, transactions, cursors, slow queries,
+some of them cut short by a scope of their own. Meanwhile the server is killed, again and again, in
 different ways, and started again. Promised is that
 
 1. each call ends, with its value or an error, within its deadline and a moment: none hangs;
@@ -160,7 +160,11 @@ class Attack:
                 is_known = entry in client.committed
                 self.count("rows known to be committed", lines if is_known else 0)
                 whole = list(range(lines))
-                assert found in ([whole] if is_known else [[], whole]), (client.number, entry, found)
+                assert found in ([whole] if is_known else [[], whole]), (
+                    client.number,
+                    entry,
+                    found,
+                )
         assert not there, f"nobody wrote {there}"
 
 
@@ -228,9 +232,8 @@ class Client:
     async def read(self) -> None:
         async with self.attack.pool.acquire() as connection, connection.transaction():
             lines = [
-                line async for line in connection.cursor(
-                    "SELECT generate_series(1, 50)", prefetch=10
-                )
+                line
+                async for line in connection.cursor("SELECT generate_series(1, 50)", prefetch=10)
             ]
         assert len(lines) == 50
 

@@ -258,8 +258,8 @@ class TrioCall(asyncio.Future[Any]):
             self.has_outcome = False
         except BaseExceptionGroup as exc:
             self._interruption = first_cancelled(exc)
-            # Who cancels all of asyncio's tasks, as asyncio.run() at its end, cancels guests in here
-            # too, and Trio's nurseries put their CancelledErrors into groups.
+            # Who cancels all of asyncio's tasks, as asyncio.run() at its end, cancels guests in
+            # here too, and Trio's nurseries put their CancelledErrors into groups.
             was = (trio.Cancelled, asyncio.CancelledError) if self.was_cancelled else trio.Cancelled
             error = convert_group(exc, was, asyncio.CancelledError())
             is_group = isinstance(error, BaseExceptionGroup)

@@ -1,7 +1,8 @@
-"""A busy program: ``python busy STARTER ENDING SECONDS``, ended by the ending after so many seconds.
+"""A busy program: ``python busy STARTER ENDING SECONDS``, ended by the ending after so long.
 
-It does all that programs on the bridge do, on both sides at once. On standard output it tells when
-it is busy, what it holds and when its end begins (:mod:`ledger`). Its exit status says how it ended.
+It does all that programs on the bridge do, on both sides at once. On standard output it tells
+when it is busy, what it holds and when its end begins (:mod:`ledger`). Its exit status says how it
+ended.
 """
 
 from __future__ import annotations
@@ -85,13 +86,13 @@ class Busy:
         try:
             loop.create_task(self.asyncio_first())
             loop.run_forever()
+        finally:
             tasks = asyncio.all_tasks(loop)
             for task in tasks:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
             loop.close()
 
 

@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 import trio
+from processor import waited_for_processor
 
 OUTPUT: Final = 1
 _numbers: Final = itertools.count()
@@ -53,4 +54,4 @@ class Readiness:
 
 def trigger() -> None:
     """The end begins now."""
-    tell(f"ends {time.monotonic()}")
+    tell(f"ends {time.monotonic()} {waited_for_processor(os.getpid())}")
