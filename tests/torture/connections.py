@@ -67,6 +67,8 @@ def run(
     _nothing_is_open(of_server, "server", repeat)
     assert of_client["held"] == held, f"{of_client['held']} were held; {repeat}"
     assert of_server["peak"] >= held, f"{of_server['peak']} were open at once; {repeat}"
+    if "uvloop" not in engine:  # see docs/engines.md
+        assert of_client["never_lost"] == 0, f"protocols without connection_lost(): {repeat}"
     _agree(*records, repeat)
     endings = Counter(ending for _, ending in records[1].values())
     return {
@@ -76,6 +78,7 @@ def run(
         "most at once in the server": of_server["peak"],
         "bytes acknowledged": sum(number for number, _ in records[1].values()),
         **{f"ended: {name}": number for name, number in sorted(endings.items())},
+        "protocols without connection_lost()": of_client["never_lost"],
         "descriptors left": of_client["descriptors_left"] + of_server["descriptors_left"],
     }
 

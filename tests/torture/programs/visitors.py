@@ -98,6 +98,7 @@ def main(world, *, ports, files, path, seed, count, held, at_once):
         "opened": ledger.opened,
         "peak": ledger.peak,
         "descriptors_left": descriptors() - without_loop,
+        "never_lost": Protocol.made - Protocol.lost,
     }
 
 

@@ -55,8 +55,11 @@ class Protocol(asyncio.Protocol):
     """A connection by a protocol, with the flow control that it has to do itself."""
 
     transport = None
+    made = lost = 0
+    """Of all."""
 
     def __init__(self):
+        self._is_open = False
         self._data = bytearray()
         self._is_at_end = False
         self._error = None
@@ -67,10 +70,12 @@ class Protocol(asyncio.Protocol):
 
     async def open(self, host, port):
         await asyncio.get_running_loop().create_connection(lambda: self, host, port)
+        self._is_open = True
         return self
 
     def connection_made(self, transport):
         self.transport = transport
+        Protocol.made += 1
 
     def data_received(self, data):
         self._data += data
@@ -96,6 +101,7 @@ class Protocol(asyncio.Protocol):
         if self._lost.is_set():
             raise Wrong("a connection was lost twice")
         self._lost.set()
+        Protocol.lost += 1
 
     async def send(self, data):
         self.transport.write(data)
@@ -115,7 +121,7 @@ class Protocol(asyncio.Protocol):
         return data
 
     async def close(self):
-        if self.transport is None:
+        if not self._is_open:  # cancelled while it connected: the loop closes it
             return
         self.transport.close()
         await self._lost.wait()
