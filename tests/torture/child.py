@@ -23,7 +23,7 @@ PACKAGE = Path(trio_bridge.__file__).parent.parent  # installed, or this checkou
 
 
 class Child:
-    """One process, from its start to :meth:`figures`. Leave it by ``with``: it dies at the latest then.
+    """One process, from its start to :meth:`figures`. By ``with``: it dies at the latest then.
 
     Args:
       program: its module in ``tests/torture/programs``.
@@ -38,11 +38,11 @@ class Child:
         self._repeat = repeat
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed with the child
         words = json.dumps({"limit": limit, **sizes})
-        path = os.pathsep.join([str(PACKAGE), str(ROOT)])
+        path = os.pathsep.join(map(str, (PACKAGE, ROOT, ROOT / "tests")))
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-W", "always::ResourceWarning"),
-                *("-m", f"tests.torture.programs.{program}", engine, words),
+                *("-m", f"{__package__}.programs.{program}", engine, words),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

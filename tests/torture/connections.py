@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.torture.child import Child
-from tests.torture.programs import ledger
+from .child import Child
+from .programs import ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENGINES = ("selector", "uvloop", "portable")
 SHORT = {"count": 1000, "held": 200, "at_once": 50, "limit": 120}

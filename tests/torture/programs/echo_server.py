@@ -10,9 +10,9 @@ import resource
 import sys
 from contextlib import suppress
 
-from tests.torture.programs.ledger import HEAD, Ledger, check
-from tests.torture.programs.visits import BY_SERVER, reset
-from tests.torture.programs.worlds import descriptors, open_things, program, say
+from .ledger import HEAD, Ledger, check
+from .visits import BY_SERVER, reset
+from .worlds import descriptors, open_things, program, say
 
 
 async def serve(ledger, reader, writer):

@@ -8,10 +8,10 @@ import resource
 from contextlib import suppress
 from functools import partial
 
-from tests.torture.programs import visits
-from tests.torture.programs.ledger import Ledger
-from tests.torture.programs.visits import Protocol, Streams, visit
-from tests.torture.programs.worlds import descriptors, open_things, program, say
+from . import visits
+from .ledger import Ledger
+from .visits import Protocol, Streams, visit
+from .worlds import descriptors, open_things, program, say
 
 BATCH = 100
 """So many of the held ones connect at once."""

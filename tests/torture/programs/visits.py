@@ -8,7 +8,7 @@ import socket
 import struct
 from contextlib import suppress
 
-from tests.torture.programs.ledger import HEAD, Wrong, check, piece
+from .ledger import HEAD, Wrong, check, piece
 
 POLITE, HALF_CLOSE, RESET, STALL, BY_SERVER, SILENT, CANCELLED = range(7)
 KINDS = ("polite", "half-close", "reset", "stall", "by server", "silent", "cancelled")

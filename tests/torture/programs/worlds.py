@@ -1,7 +1,8 @@
 """The same program on the bridge and on stock loops: what differs is here.
 
-A program's main function is Trio code on the bridge's engines, and asyncio code on ``"asyncio"`` and
-``"plain-uvloop"``. ``World`` has what it needs of either side; :meth:`World.call` is the crossing.
+A program's main function is Trio code on the bridge's engines, and asyncio code on ``"asyncio"``
+and ``"plain-uvloop"``. ``World`` has what it needs of either side; :meth:`World.call` is the
+crossing.
 """
 
 from __future__ import annotations
@@ -98,7 +99,6 @@ class World:
                 raise AssertionError(f"not within {seconds} s: {what}")
             await self.sleep(0.01)
 
-
     async def settled(self, before):
         """What is open (:func:`open_things`) when there are as many descriptors as before."""
         await self.until(lambda: descriptors() <= before["descriptors"], 60, f"again {before}")
@@ -154,5 +154,3 @@ def rounds(count, *, every):
         yield number
         if (number + 1) % every == 0 or number + 1 == count:
             say(done=number + 1, total=count)
-
-
