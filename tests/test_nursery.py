@@ -1172,3 +1172,27 @@ def test_without_a_loop_it_says_so():
                 pass
 
     trio.run(main)
+
+
+@pytest.mark.parametrize("block", [open_asyncio_nursery, open_loop])
+async def test_4_5_2_who_waits_for_a_failed_task_has_its_error_before_the_block_looks(block):
+    """They have it in the turn after the task's last step, in which the block may end."""
+    held, seen = [], []
+
+    async def fail():
+        raise ZeroDivisionError
+
+    def ended(_):
+        task = asyncio.get_running_loop().create_task(fail())
+        task.add_done_callback(lambda task: seen.append(task.exception()))
+        held.append(task)
+
+    async def start():
+        task = asyncio.get_running_loop().create_task(asyncio.sleep(3600))
+        task.add_done_callback(ended)
+
+    async with block() as opened:
+        await trio2aio(start)()
+        if block is open_asyncio_nursery:
+            opened.cancel_scope.cancel()
+    assert isinstance(seen[0], ZeroDivisionError)

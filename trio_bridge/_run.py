@@ -5,7 +5,8 @@ An open loop ends in named phases, all of them shielded from cancellation:
 1. *cancel*: cancel the asyncio tasks that remain, and await them, until there are none;
 2. *generators*: finalize the async generators;
 3. *executor*: shut the default executor down;
-4. *close*: close the loop.
+4. *threads*: refuse what other threads ask for, when what they have asked for is done;
+5. *close*: close the loop.
 
 Then the errors leave the block: see :func:`_what_leaves`.
 """
@@ -314,17 +315,34 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
                 bridge.nursery.start_closing()
                 for phase in phases:
                     await _run_phase(phase)
-                # A Trio task that outlives the block may have called asyncio meanwhile. No
-                # checkpoint between the last look and the end, or its call would wait for a loop
-                # that is closed.
-                while asyncio.all_tasks(loop):
-                    await _run_phase(self._cancel_tasks)
+                await self._refuse_threads()
                 for owner in list(bridge.trio_owners):
                     owner.end()
         finally:
             self._pump.stop()
             self._close()
             self._nursery.cancel_scope.cancel()
+
+    async def _refuse_threads(self) -> None:
+        """Do what other threads have asked for, and refuse more, until no task is left.
+
+        A Trio task that outlives the block may have called asyncio meanwhile, too. No checkpoint
+        between the last look and the end, or its call would wait for a loop that is closed.
+        """
+        loop, calls = self._bridge.loop, self._engine.thread_calls
+        chances = _CHANCES
+        while True:
+            calls.shut()
+            await _run_phase(_two_turns)
+            if not asyncio.all_tasks(loop):
+                await _run_phase(_two_turns)  # those who wait for what ended now are told
+                if not asyncio.all_tasks(loop):
+                    return
+            if chances:
+                chances -= 1
+                calls.open()  # what cleans up may wait for threads of its own
+            while asyncio.all_tasks(loop):
+                await _run_phase(self._cancel_tasks)
 
     def _close(self) -> None:
         loop = self._bridge.loop
@@ -356,6 +374,17 @@ async def _run_phase(phase: Callable[[], Coroutine[Any, Any, None]]) -> None:
         except asyncio.CancelledError:
             continue  # by a task that cleans up by cancelling all tasks, the phase's included
         return
+
+
+async def _two_turns() -> None:
+    """Run what is in the loop's queue, and the first step of the tasks that this has started."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+# Threads that don't stop to start tasks can't keep the loop open for ever: they are refused for
+# good after so many times.
+_CHANCES: Final = 3
 
 
 def _what_leaves(

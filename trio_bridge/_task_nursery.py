@@ -90,7 +90,14 @@ class TaskNursery(CallNursery):
             with _reminders(waiting, bridge, why), contextlib.suppress(asyncio.CancelledError):
                 # The error is from a task that cleans up by cancelling all tasks, ours included.
                 await asyncio.wait(waiting)
+        await a_turn()
         self.tasks.report_unawaited(ended)
+
+
+async def a_turn() -> None:
+    """Let those who wait for a task that ended just now have its error, before it is looked at."""
+    with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
+        await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

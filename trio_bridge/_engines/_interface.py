@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
+    from ._thread_calls import ThreadCalls
+
 NOW = float("-inf")
 """What :meth:`Engine.turn` returns when another turn should follow at once."""
 
@@ -28,6 +30,11 @@ class Engine(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop; one object for the engine's life."""
+        ...
+
+    @property
+    def thread_calls(self) -> ThreadCalls:
+        """The calls of other threads to the loop: shut before it is closed."""
         ...
 
     @property

@@ -6,11 +6,13 @@ import sys
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from ._signals import SignalHandlers
+from ._thread_calls import ThreadCalls
 
 if TYPE_CHECKING:
     import asyncio
     import selectors
     from collections.abc import Callable
+    from contextvars import Context
 
     _Loop = asyncio.SelectorEventLoop
 else:
@@ -27,7 +29,8 @@ class ScopedLoop(_Loop):
 
     def __init__(self, *args: selectors.BaseSelector) -> None:
         super().__init__(*args)
-        self._signals = SignalHandlers(self)
+        self.thread_calls = ThreadCalls()
+        self._signals = SignalHandlers(self, self.thread_calls)
 
     def stop(self) -> None:
         """Refuse: the loop's life is that of its ``open_loop`` block."""
@@ -35,6 +38,19 @@ class ScopedLoop(_Loop):
             "this loop ends with its Trio scope, not by loop.stop(): "
             "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
         )
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """As asyncio's, and what it accepts is run."""
+        calls = self.thread_calls
+        with calls.gate:
+            if calls.is_shut:
+                raise RuntimeError("Event loop is closed")
+            return super().call_soon_threadsafe(callback, *args, context=context)
 
     if sys.platform != "win32":  # where asyncio has neither
 

@@ -17,23 +17,28 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from ._thread_calls import ThreadCalls
+
 
 class _Handler:
     """What the interpreter calls for a signal, and what it called before."""
 
-    def __init__(self, schedule: Callable[[], object]) -> None:
+    def __init__(self, schedule: Callable[[], object], calls: ThreadCalls) -> None:
         self._schedule = schedule
+        self._calls = calls
         self.displaced: Any = None
 
     def __call__(self, signum: int, frame: object) -> None:
-        self._schedule()
+        if not self._calls.is_shut:  # it would raise in whatever code the signal has interrupted
+            self._schedule()
 
 
 class SignalHandlers:
     """The signal handlers of one loop, and what they displaced."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, calls: ThreadCalls) -> None:
         self._loop = loop
+        self._calls = calls
         self._handlers: dict[int, _Handler] = {}
 
     def add(self, sig: int, callback: object, args: tuple[Any, ...]) -> None:
@@ -47,7 +52,8 @@ class SignalHandlers:
             raise TypeError(f"a callable object was expected, got {callback!r}")
         context = copy_context()
         handler = _Handler(
-            functools.partial(self._loop.call_soon_threadsafe, callback, *args, context=context)
+            functools.partial(self._loop.call_soon_threadsafe, callback, *args, context=context),
+            self._calls,
         )
         try:
             displaced = signal.signal(sig, handler)

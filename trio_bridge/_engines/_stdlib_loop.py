@@ -32,6 +32,7 @@ class StdlibEngine:
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self.loop = SelectorEventLoop(selector)
+        self.thread_calls = self.loop.thread_calls
         self._run_once = _private.run_once(self.loop)
         self._ready = _private.ready_queue(self.loop)
 

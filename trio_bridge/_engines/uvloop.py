@@ -189,6 +189,7 @@ class UvloopEngine:
 
     def __init__(self) -> None:
         self.loop = UvloopEventLoop()
+        self.thread_calls = self.loop.thread_calls
         self._door = door = _private.UvloopDoor(self.loop)
         self.loop.stop_iterations = self._stop_iterations = door.stop
         self._run, self._run_once = door.run_until_stopped, door.run_once
