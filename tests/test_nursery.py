@@ -1196,3 +1196,97 @@ async def test_4_5_2_who_waits_for_a_failed_task_has_its_error_before_the_block_
         if block is open_asyncio_nursery:
             opened.cancel_scope.cancel()
     assert isinstance(seen[0], ZeroDivisionError)
+
+
+# ---- what the random programs of tests/torture have found
+
+
+async def shielded(seconds=1):
+    with trio.CancelScope(shield=True):
+        await trio.sleep(seconds)
+
+
+async def test_a_task_whose_trio_calls_notice_no_cancellation_ends_with_its_nursery(autojump_clock):
+    """It gets the value of the call, and is cancelled where it waits next."""
+    values = []
+
+    async def polls():
+        while True:
+            await aio2trio(shielded)()
+            values.append(asyncio.current_task().cancelling())
+
+    async with open_asyncio_nursery() as nursery:
+        trio2aio(current_loop()).create_task(polls())
+        await trio.sleep(1.5)
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() == 2
+    assert values == [0, 0]
+
+
+async def test_the_next_wait_of_such_a_task_may_be_in_asyncio(autojump_clock):
+    async def waits():
+        await aio2trio(shielded)()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(1000)
+        assert asyncio.current_task().cancelling() == 1
+        await aio2trio(trio.sleep)(1)  # its clean-up is left alone
+        raise asyncio.CancelledError
+
+    async with open_asyncio_nursery() as nursery:
+        task = current_loop().create_task(waits())
+        await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() == 2
+    assert task.cancelled()
+
+
+async def test_an_error_of_such_a_task_is_not_lost(autojump_clock):
+    async def fails():
+        await aio2trio(shielded)()
+        raise ExpectedError
+
+    with pytest.RaisesGroup(ExpectedError):
+        async with open_asyncio_nursery() as nursery:
+            trio2aio(current_loop()).create_task(fails())
+            await trio.sleep(0.5)
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_task_that_has_a_trio_manager_open_cleans_up_undisturbed(autojump_clock):
+    """Its nursery cancels it, and the scopes that it has open: it gets one cancellation."""
+    log = []
+
+    async def code(cancel):
+        async with aio2trio(trio.open_nursery()):
+            try:
+                cancel()
+                await asyncio.sleep(1000)
+            finally:
+                await aio2trio(shielded)()
+                log.append(asyncio.current_task().cancelling())
+
+    async with open_asyncio_nursery() as nursery:
+        trio2aio(current_loop()).create_task(code(aio2trio(nursery.cancel_scope.cancel)))
+        await trio.sleep(1000)
+    assert trio.current_time() == 1
+    assert log == [1]
+
+
+async def test_a_body_that_awaits_a_task_of_its_nursery_which_cancels_that():
+    """The cancellation reaches it by the task, before its host knows, and stays in the nursery."""
+
+    async def code():
+        async with aio2trio(open_asyncio_nursery()) as nursery:
+
+            async def cancels():
+                nursery.cancel_scope.cancel()
+                await asyncio.sleep(0)
+
+            async def started(task_status):
+                task_status.started()
+
+            await nursery.start(started)
+            await asyncio.create_task(cancels())
+        return "after"
+
+    assert await trio2aio(code)() == "after"

@@ -18,7 +18,7 @@ import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import aio2trio, open_loop, trio2aio
+from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
 
 # ---- run
 
@@ -483,3 +483,78 @@ async def test_asyncio_timers_do_not_starve_and_many_timers_fire_in_order(autoju
     cancelled.cancel()
     await trio2aio(asyncio.sleep)(101)
     assert fired == list(range(1, 101))
+
+
+# ---- the loop ends, and Trio code that a task has called uses asyncio code
+
+
+@contextlib.asynccontextmanager
+async def asyncio_manager(log):
+    try:
+        yield
+    finally:
+        await asyncio.sleep(1)
+        log.append("left")
+
+
+async def asyncio_generator(log):
+    try:
+        while True:
+            yield
+    finally:
+        await asyncio.sleep(1)
+        log.append("left")
+
+
+async def in_a_manager(log):
+    async with trio2aio(asyncio_manager)(log):
+        await trio.sleep(1000)
+
+
+async def in_a_generator(log):
+    async with contextlib.aclosing(trio2aio(asyncio_generator)(log)) as items:
+        async for _ in items:
+            await trio.sleep(1000)
+
+
+async def in_a_shield(log):
+    with trio.CancelScope(shield=True):
+        await trio2aio(asyncio.sleep)(1)
+        log.append("left")
+
+
+async def in_a_shielded_nursery(log):
+    with trio.CancelScope(shield=True):
+        async with open_asyncio_nursery():
+            await trio2aio(current_loop().create_task(asyncio.sleep(1)))
+            log.append("left")
+
+
+async def in_a_timeout(log):
+    async with trio2aio(asyncio.timeout)(1):
+        with trio.CancelScope(shield=True):  # the timeout comes while it cleans up
+            await trio.sleep(1.5)
+            log.append("left")
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [
+        (in_a_manager, 1.5),
+        (in_a_generator, 1.5),
+        (in_a_timeout, 1.5),
+        (in_a_shield, 1),
+        (in_a_shielded_nursery, 1),
+    ],
+)
+async def test_4_4_1_trio_code_leaves_what_it_has_of_asyncio_when_its_task_is_cancelled(
+    code, seconds, autojump_clock
+):
+    log = []
+    began = trio.current_time()
+    async with open_loop() as loop:
+        task = trio2aio(loop).create_task(aio2trio(code)(log))
+        await trio.sleep(0.5)
+        assert not task.done()
+    assert log == ["left"]
+    assert trio.current_time() - began == seconds

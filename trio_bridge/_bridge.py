@@ -7,6 +7,7 @@ import sys
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from weakref import WeakSet
 
 import trio
 
@@ -70,15 +71,19 @@ class Bridge:
         "adopters",
         "calls_plainly",
         "cancel_warn_after",
+        "cancelled_by_owner",
+        "cancels",
         "entered",
         "first_call",
         "hosts",
         "in_steps",
         "is_ending",
         "loop",
+        "nurseries",
         "nursery",
         "open_in",
         "open_managers",
+        "owing",
         "owners",
         "pump",
         "redeliver_cancel_after",
@@ -137,6 +142,14 @@ class Bridge:
         self.trio_owners: Final[set[TrioOwner]] = set()
         self.in_steps: Final[set[asyncio.Task[Any]]] = set()
         self.stepped: Final[set[asyncio.Task[Any]]] = set()
+        self.nurseries: Final[set[TaskNursery]] = set()
+        """Those of the user's that are open."""
+        self.cancels: asyncio.Task[Any] | None = None
+        """The guest that its host is cancelling just now."""
+        self.cancelled_by_owner: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
+        """Tasks that were cancelled together with their nursery, or the loop."""
+        self.owing: Final[set[asyncio.Task[Any]]] = set()
+        """Those of them that have not noticed, and are about to be cancelled once more."""
         self.tracking: Tracking | None = None
         self.starts_eagerly = False
         """Whether it is known that guests can take their first step at once: else ask the loop."""
@@ -210,9 +223,37 @@ class Bridge:
         scopes would learn of it only when the task leaves them, and the guests in there would be
         cancelled by nobody that their hosts know of.
         """
+        self.cancelled_by_owner.add(task)
+        host, managers = self.adopters.get(task), self.open_managers.get(task)
+        if host is None or not managers:
+            task.cancel()
+            return
+        host.tell()  # else it would cancel the task's clean-up
         task.cancel()
-        if task in self.adopters and (managers := self.open_managers.get(task)):
-            managers[0].scope.cancel()
+        managers[0].scope.cancel()
+
+    def cancel_again(self, task: asyncio.Task[Any]) -> bool:
+        """The task was cancelled while it waited for Trio code that didn't notice.
+
+        If its owner did that, the task is to end: one that calls such Trio code in a loop never
+        would. It is cancelled where it waits next; Trio code that it calls until then is not run.
+
+        Returns:
+          Whether its owner did.
+        """
+        if task not in self.cancelled_by_owner or not task.cancelling():
+            return False
+        task.uncancel()
+        self.owing.add(task)
+        # Not cancel() itself: asyncio drops the value of a task that was cancelled in its last
+        # step.
+        self.loop.call_soon(self._cancel_owing, task)
+        return True
+
+    def _cancel_owing(self, task: asyncio.Task[Any]) -> None:
+        self.owing.discard(task)
+        if not task.done():  # else asyncio would forget that nobody has retrieved its error
+            task.cancel()
 
     @property
     def owner(self) -> CallNursery:

@@ -159,6 +159,7 @@ class BlockNursery(TaskNursery):
         self._running: list[weakref.ref[asyncio.Task[Any]]] = []
         """At the end: what to wait for."""
         self.open(trio_nursery, bridge.side)
+        bridge.nurseries.add(self)
 
     @property
     def description(self) -> str:
@@ -264,6 +265,7 @@ class BlockNursery(TaskNursery):
             raise
         finally:
             self.shut()
+            self._bridge.nurseries.discard(self)
 
     async def _until_quiet(self, await_tasks: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while self._children or self._has_running() or self._reports():

@@ -133,5 +133,14 @@ class LoopNursery(TaskNursery):
         self._cancel_block()
 
     def remaining(self, bridge: Bridge) -> set[asyncio.Task[Any]]:
-        """All tasks of the loop: guests, and what else the bridge has made, are among them."""
-        return asyncio.all_tasks(self.loop)
+        """All tasks of the loop: guests, and what else the bridge has made, are among them.
+
+        Those that Trio code waits for, or has a manager or a generator or a nursery around, come
+        last: most often that code is called by another of the tasks. It is cancelled with that, and
+        cancels them in its own way: once, and not if it is shielded.
+        """
+        tasks = asyncio.all_tasks(self.loop)
+        others = tasks - bridge.in_steps - bridge.hosts.keys() - {asyncio.current_task()}
+        for nursery in bridge.nurseries:
+            others -= nursery.tasks.known_running()
+        return others or tasks

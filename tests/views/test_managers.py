@@ -2640,3 +2640,36 @@ async def test_a_group_of_cancellations_from_a_trio_call_stays_in_the_cancelled_
 
     assert await asyncio_code(code)()
     assert trio.current_time() == 2
+
+
+async def test_a_scope_that_ends_together_with_what_is_around_it_keeps_one_cancellation_of_two(
+    asyncio_code, autojump_clock
+):
+    """As in asyncio, where of two timeouts of the same moment the outer one fires."""
+
+    async def inner():
+        async with aio2trio(trio.move_on_after(1)):
+            await asyncio.sleep(1000)
+        await asyncio.sleep(1000)
+
+    async def code():
+        await asyncio.create_task(inner())
+
+    with trio.move_on_after(1) as scope:
+        await asyncio_code(code)()
+    assert scope.cancelled_caught
+    assert trio.current_time() == 1
+
+
+async def test_a_cancellation_while_a_scope_is_entered_is_not_lost(asyncio_code):
+    """Entering a scope notices none, and the body has no wait."""
+
+    async def code():
+        task = asyncio.current_task()
+        asyncio.get_running_loop().call_soon(task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            async with aio2trio(trio.CancelScope()):
+                pass
+        assert task.uncancel() == 0
+
+    await asyncio_code(code)()

@@ -317,10 +317,15 @@ class AsyncioOwner:
             except asyncio.CancelledError as exc:
                 self.cancellation = exc.with_traceback(None)  # it would lead here: no cycles
                 if self._step is None:
-                    if self.bridge.is_ending:
+                    if self.bridge.is_ending and self._is_cancelled_by_loop():
                         return None
                     if self._on_cancel is not None:
                         self._on_cancel()
         self._idle = None
         step, self._step = self._step, None
         return step
+
+    def _is_cancelled_by_loop(self) -> bool:
+        """Not by its own timeout: the Trio code that lives in it may still be at work."""
+        bridge = self.bridge
+        return bridge.nursery.lets_managers_outlive_tasks or self._task in bridge.cancelled_by_owner

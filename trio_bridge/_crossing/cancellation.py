@@ -145,6 +145,8 @@ class CancelReminder:
 
     def _redeliver(self, seconds: float) -> None:
         self._guest.cancel()
+        if getattr(self._guest, "cancelling", int)() > 1:
+            self._guest.uncancel()  # it is the same that asks
         self._redeliver_later(self._guest.get_loop(), seconds)
 
     def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

@@ -58,6 +58,7 @@ class Host:
         "_has_cancelled",
         "_home",
         "_interruption",
+        "_is_told",
         "_is_waiting",
         "_is_watching",
         "_pass_at",
@@ -88,6 +89,7 @@ class Host:
         self._pass_at = 0.0
         self._is_waiting = False
         self._has_cancelled = False
+        self._is_told = False
         self._delivering = False
         self._interruption: BaseException | None = None
         self._reminder: CancelReminder | None = None
@@ -143,7 +145,7 @@ class Host:
         if call is None or call.leaves_manager or self._interruption is not None:
             return
         self._interruption = await pending_interruption()
-        if self._interruption is not None:
+        if self.owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
             # Not to be run: Ctrl-C, which came to us, would not come once more to end it.
             self._call = None
             call.refuse()
@@ -196,7 +198,7 @@ class Host:
     def take(self, call: TrioCall) -> None:
         """Run a Trio call of the guest's; the guest waits for it. Called on the asyncio side."""
         call.host = self
-        if self._owes_cancellation and not call.leaves_manager:
+        if self.owes_cancellation and not call.leaves_manager:
             # The guest makes one call after the other, and none has noticed the cancellation.
             call.refuse()
             self._cancel_guest_soon()
@@ -207,21 +209,28 @@ class Host:
     def delivered(self) -> None:
         """The guest has taken the outcome of its Trio call."""
         self._delivering = False
-        if self._owes_cancellation:
+        if self.owes_cancellation:
             # It was held back until now, lest the outcome be lost. Not cancel() itself: asyncio
             # drops the value of a task that was cancelled in its last step.
             self._cancel_guest_soon()
 
     @property
-    def _owes_cancellation(self) -> bool:
+    def owes_cancellation(self) -> bool:
+        """Whether the guest has still to be told of a cancellation."""
         return self._interruption is not None and not self._has_cancelled
 
-    def cancel_again(self) -> None:
-        """The guest's ``Task.cancel()`` came while it waited for Trio code that didn't notice."""
-        if self._interruption is not None and self._has_cancelled:
-            self._guest.uncancel()
-            self._has_cancelled = False
-            self._cancel_guest_soon()
+    def cancel_again(self) -> bool:
+        """The guest's ``Task.cancel()`` came while it waited for Trio code that didn't notice.
+
+        Returns:
+          Whether it was ours.
+        """
+        if self._interruption is None or not self._has_cancelled:
+            return False
+        self._guest.uncancel()
+        self._has_cancelled = False
+        self._cancel_guest_soon()
+        return True
 
     def _watch_end(self) -> None:
         # Not before there is need: the callback of a task costs a turn of the loop.
@@ -311,10 +320,20 @@ class Host:
         self._interruption = interruption
         self._now_cancelled()
 
+    def tell(self) -> None:
+        """Who cancels the guest just now is about to cancel a scope around the wait as well."""
+        if not self._has_cancelled:
+            self._has_cancelled = self._is_told = True
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the guest's cancellation is not its own, but that of :meth:`tell`."""
+        return self._is_told
+
     def forget_cancellation(self) -> None:
         """The scope that was cancelled has been left: the next cancellation is a new one."""
         self._interruption = None
-        self._has_cancelled = False
+        self._has_cancelled = self._is_told = False
         if self._reminder is not None:
             self._reminder.stop()
             self._reminder = None
@@ -354,13 +373,15 @@ class Host:
     def _cancel_guest_now(self, guest: asyncio.Task[Any], end: End) -> None:
         if self._call is not None:
             return  # Trio cancels that by itself; delivered() looks what is left to do
-        if self._owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
+        if self.owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
             self._cancel_guest(guest, end)
 
     def _cancel_guest(self, guest: asyncio.Task[Any], end: End) -> None:
         if not end.done() and not guest.done():
             with self._bridge.side:
+                self._bridge.cancels = guest
                 guest.cancel()
+                self._bridge.cancels = None
             self._now_cancelled()
         # Other Trio code that this cancels has a Cancelled whose frames lead here by their callers.
         del guest, end

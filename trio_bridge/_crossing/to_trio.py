@@ -103,14 +103,21 @@ async def outcome(call: TrioCall) -> Any:
 def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
     """The task that made the call has its outcome."""
     carry_back(call.context)
-    call.cancel_late(task)
     host, call.host = call.host, None
+    if call.is_cancelled_late:
+        call.cancel_late(task)
     if host is not None:
         host.delivered()
-    elif call.was_cancelled and not call.cancelled():
-        host = call.bridge.host_of(task)
-        if host is not None:
-            host.cancel_again()
+    if call.was_cancelled and not call.cancelled():
+        _cancel_again(call.bridge, task, is_hosted=host is not None)
+
+
+def _cancel_again(bridge: Bridge, task: asyncio.Task[Any], *, is_hosted: bool) -> None:
+    if bridge.cancel_again(task) or is_hosted:
+        return
+    host = bridge.host_of(task)
+    if host is not None:
+        host.cancel_again()
 
 
 @trio.lowlevel.enable_ki_protection
@@ -154,6 +161,8 @@ def hand_over(bridge: Bridge, call: TrioCall) -> None:
         host.take(call)
     elif is_starting(bridge, call.task):
         bridge.first_call = call
+    elif call.task in bridge.owing:
+        call.refuse()
     else:
         call.cancel_scope = call.cancel_scope or trio.CancelScope()
         bridge.owner.run(call)
@@ -178,7 +187,9 @@ class TrioCall(asyncio.Future[Any]):
     _error: BaseException | None = None
     _interruption: BaseException | None = None
     _has_ended = False
-    _is_cancelled_late = False
+    is_cancelled_late = False
+    """Whether a cancel() came while the outcome was on its way."""
+    _is_late_from_host = False
 
     def __init__(
         self,
@@ -215,9 +226,10 @@ class TrioCall(asyncio.Future[Any]):
         if self.done():
             # The outcome is on its way, and must not be lost: asyncio would throw CancelledError
             # in its place. True: the task leaves it to us, see cancel_late().
-            self._is_cancelled_late = not self.cancelled()
+            self.is_cancelled_late = not self.cancelled()
+            self._is_late_from_host = self.bridge.cancels is not None
             self._cancel_message = msg
-            return self._is_cancelled_late
+            return self.is_cancelled_late
         if self._has_ended:
             return super().cancel(msg)
         self._cancel_message = msg
@@ -290,8 +302,9 @@ class TrioCall(asyncio.Future[Any]):
 
     def cancel_late(self, task: asyncio.Task[Any]) -> None:
         """The caller has the outcome: deliver a cancel() that came while it was on its way."""
-        if not self._is_cancelled_late:
-            return
+        host = self.bridge.host_of(task)
+        if self._is_late_from_host and host is not None and host.cancel_again():
+            return  # it comes back until it is noticed, where asyncio's comes once
 
         def cancel() -> None:
             if task.cancelling() and not task.done():  # else somebody has called uncancel()

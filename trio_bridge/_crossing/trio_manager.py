@@ -7,7 +7,8 @@
    have another host.
 3. If the manager's own scope is cancelled (a child of the nursery fails, a deadline passes), the
    asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
-   stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``.
+   stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``. If somebody else has
+   cancelled the task at the same time its ``CancelledError`` goes on, as from ``asyncio.timeout``.
 4. If asyncio cancels the body, a scope around the manager is cancelled, and the manager is left
    with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on. (Where a nursery or
    the loop cancels all its tasks, that scope is cancelled at once; else when the body ends.)
@@ -56,6 +57,7 @@ class TrioManager:
         self._is_async: Final = hasattr(type(manager), "__aenter__")
         self.trio_task: trio.lowlevel.Task | None = None
         self.context: Context | None = None
+        self._cancelling: Final = self.task.cancelling()
 
     @property
     def name(self) -> str:
@@ -106,6 +108,10 @@ class TrioManager:
             self._hand_over_from_other_task(call)
         try:
             is_swallowed: bool = await outcome(call)
+            if call.was_cancelled_by_trio and isinstance(exc, asyncio.CancelledError):
+                # As in asyncio.timeout(): somebody else has asked as well, at the same time.
+                others = self.task.cancelling() - call.has_absorbed_cancellation
+                return is_swallowed and others <= self._cancelling
             return is_swallowed
         except asyncio.CancelledError:
             if isinstance(exc, asyncio.CancelledError):
@@ -244,7 +250,9 @@ class _Leave(TrioCall):
         self.leaves_manager = True
         self._manager: Final = manager
         self._exc = exc
+        self.was_cancelled_by_trio = False
         self.has_absorbed_cancellation = False
+        self._is_still_to_come = False
 
     async def run_in_scope(self) -> bool:
         carry_back(self._incoming)
@@ -254,17 +262,28 @@ class _Leave(TrioCall):
         cancelled_by = host.cancelled_by
         passed = await self._as_trio_sees(exc, cancelled_by)
         leaving = await self._manager.leave_in_trio(passed)
+        is_owed = self.was_cancelled or host.owes_cancellation
         try:
             if host.is_cancelled and not _holds_cancelled(leaving) and not _is_cancelled():
+                self.has_absorbed_cancellation = cancelled_by is not None and not host.is_told
                 host.forget_cancellation()
-                self.has_absorbed_cancellation = cancelled_by is not None
             if leaving is None:
+                # asyncio has cancelled the enter, or this, and the body had no wait in between.
+                self._is_still_to_come = self._manager.scope.cancel_called and is_owed
                 return passed is not None
             if leaving is passed and not isinstance(leaving, trio.Cancelled):
                 return False
             raise_as_it_is(leaving)
         finally:
             del self, exc, passed, leaving, host, cancelled_by  # an error leads here: no cycles
+
+    def settle(self) -> None:
+        """Give the caller the outcome."""
+        if self._is_still_to_come and self._error is None:
+            self._forget_task()
+            asyncio.Future.cancel(self, self._cancel_message)
+        else:
+            super().settle()
 
     async def _as_trio_sees(
         self, exc: BaseException | None, cancelled_by: BaseException | None
@@ -281,9 +300,13 @@ class _Leave(TrioCall):
 
     async def _cancelled(self, cancelled_by: BaseException | None) -> trio.Cancelled | None:
         """The body was cancelled: by Trio, or else by asyncio, which cancels the scope."""
+        is_known = isinstance(cancelled_by, trio.Cancelled)
+        self.was_cancelled_by_trio = is_known or _is_cancelled()
         if isinstance(cancelled_by, trio.Cancelled):
             return cancelled_by
-        self._manager.scope.cancel()
+        # If Trio has, the guest may have got it from a task that it awaits, before its host knows.
+        if not self.was_cancelled_by_trio:
+            self._manager.scope.cancel()
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
         except trio.Cancelled as exc:

@@ -64,6 +64,9 @@ class TrioOwner:
             raise RuntimeError("the Trio task that takes the steps of an iterator has failed")
         bridge, task = caller(self.bridge.loop)
         step = _Step(bridge, task, fn, args)
+        if task in bridge.owing and not self.is_ending:
+            step.refuse()
+            return await outcome(step)
         if bridge.host_of(task) is None:
             step.nursery = bridge.owner
             step.nursery.own(step)

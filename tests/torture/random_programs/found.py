@@ -1,0 +1,394 @@
+"""Programs that broke a law once: what the campaign has found, as small as it could be made."""
+
+from __future__ import annotations
+
+from .program import Node, Program, Strike
+
+FOUND = {
+    "the loop ends while Trio code below a nursery of a task's is in a timeout": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "asyncio_nursery",
+                                    "asyncio",
+                                    how="soon",
+                                    parts=(
+                                        Node(
+                                            "cross",
+                                            "asyncio",
+                                            how="function",
+                                            parts=(
+                                                Node(
+                                                    "deadline",
+                                                    "trio",
+                                                    how="other",
+                                                    parts=(Node("leaf", "trio", how="value"),),
+                                                ),
+                                            ),
+                                        ),
+                                        Node("leaf", "asyncio", how="value"),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        schedule=712316,
+    ),
+    "a timeout fires while the loop ends, and Trio code in it cleans up": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "nursery",
+                                    "asyncio",
+                                    parts=(
+                                        Node("leaf", "asyncio", how="value"),
+                                        Node(
+                                            "deadline",
+                                            "trio",
+                                            how="other",
+                                            n=1,
+                                            parts=(
+                                                Node("leaf", "trio", how="value", also="swallow"),
+                                            ),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        )
+    ),
+    "the body of a nursery awaits a task of the nursery's, which cancels the nursery": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "asyncio_nursery",
+                            "asyncio",
+                            how="start",
+                            parts=(
+                                Node("await", "asyncio", parts=(Node("cancel", "asyncio", n=1),)),
+                                Node("leaf", "asyncio", how="value"),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "the loop ends while Trio code below a task is in a generator of asyncio's": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "cross",
+                                    "asyncio",
+                                    how="function",
+                                    parts=(Node("generator", "trio"),),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "the loop ends while Trio code below a task is in a manager of asyncio's": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "cross",
+                                    "asyncio",
+                                    how="function",
+                                    parts=(
+                                        Node(
+                                            "deadline",
+                                            "trio",
+                                            how="other",
+                                            parts=(Node("wait", "trio"),),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "a task is cancelled while it enters a Trio scope whose deadline has passed": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "await",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "seq",
+                                    "asyncio",
+                                    parts=(
+                                        Node(
+                                            "deadline",
+                                            "asyncio",
+                                            how="other",
+                                            parts=(Node("put", "asyncio"),),
+                                        ),
+                                        Node(
+                                            "cross",
+                                            "asyncio",
+                                            how="function",
+                                            parts=(Node("leaf", "trio", how="value", n=1),),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=1, what="scope", which=0),),
+    ),
+    "a guest is cancelled while an item of a Trio generator is on its way to it": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "deadline",
+                    "trio",
+                    how="other",
+                    parts=(Node("cross", "trio", how="function", parts=(Node("get", "asyncio"),)),),
+                ),
+                Node(
+                    "asyncio_nursery",
+                    "asyncio",
+                    how="soon",
+                    parts=(
+                        Node(
+                            "generator",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "deadline",
+                                    "asyncio",
+                                    how="other",
+                                    parts=(Node("put", "asyncio", how="queue"),),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=12, what="scope", which=0),),
+        schedule=448779,
+    ),
+    "a task that is in a Trio manager cleans up when its owner is cancelled": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="task",
+                    parts=(
+                        Node(
+                            "manager",
+                            "asyncio",
+                            how="class",
+                            parts=(
+                                Node(
+                                    "group",
+                                    "asyncio",
+                                    parts=(
+                                        Node("leaf", "asyncio", how="value", also="cross"),
+                                        Node("cancel", "asyncio"),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "the loop ends while a guest is in a Trio shield below a task": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "cross",
+                                    "asyncio",
+                                    how="function",
+                                    parts=(
+                                        Node(
+                                            "scope",
+                                            "trio",
+                                            how="shield",
+                                            parts=(
+                                                Node(
+                                                    "cross",
+                                                    "trio",
+                                                    how="function",
+                                                    parts=(Node("leaf", "asyncio", how="forever"),),
+                                                ),
+                                            ),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "the loop ends while a nursery's task is in a Trio shield below a task": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "spawn",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "cross",
+                                    "asyncio",
+                                    how="function",
+                                    parts=(
+                                        Node(
+                                            "scope",
+                                            "trio",
+                                            how="shield",
+                                            parts=(
+                                                Node(
+                                                    "cross",
+                                                    "trio",
+                                                    how="task",
+                                                    parts=(Node("get", "asyncio"),),
+                                                ),
+                                            ),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "a task is cancelled while it enters a Trio nursery, and leaves it without a wait": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "nursery",
+                    "trio",
+                    parts=(
+                        Node(
+                            "cross",
+                            "trio",
+                            how="task",
+                            parts=(
+                                Node(
+                                    "generator",
+                                    "asyncio",
+                                    parts=(
+                                        Node(
+                                            "asyncio_nursery",
+                                            "asyncio",
+                                            how="soon",
+                                            parts=(Node("put", "asyncio"),),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=5, what="scope", which=7),),
+    ),
+}
