@@ -209,6 +209,8 @@ def _shut_down(shutdown: Shutdown) -> Outcome:
         assert program.stdout is not None
         ledger = []
         ends = None
+        hung = threading.Timer(HANG, program.kill)
+        hung.start()
         if shutdown.ending.signal is not None:
             for line in program.stdout:
                 ledger.append(line)
@@ -217,8 +219,6 @@ def _shut_down(shutdown: Shutdown) -> Outcome:
             time.sleep(shutdown.moment)
             ends = f"{time.monotonic()} {waited_for_processor(program.pid)}"
             program.send_signal(shutdown.ending.signal)
-        hung = threading.Timer(HANG, program.kill)
-        hung.start()
         with ThreadPoolExecutor(1) as reader:
             err = reader.submit(program.stderr.read)  # type: ignore[union-attr]
             ledger += program.stdout

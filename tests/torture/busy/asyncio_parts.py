@@ -110,20 +110,21 @@ async def queues(through: Through) -> None:
             for number in range(10):
                 await queue.put(number)
                 await asyncio.sleep(0)
+            await queue.put(-1)
 
     async def consume() -> None:
-        with Held("consumer"), contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.01):
-                while True:
-                    await queue.get()
+        with Held("consumer"):
+            number = 0
+            while number >= 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.01):
+                        number = await queue.get()
 
     while True:
         async with asyncio.TaskGroup() as group:
             group.create_task(produce())
             group.create_task(consume())
             await asyncio.shield(asyncio.sleep(0))
-        while not queue.empty():
-            queue.get_nowait()
         through("queues")
 
 
