@@ -10,7 +10,8 @@ Promised is that
 2. everything that it had acquired was released, once;
 3. its exit status says how it ended;
 4. its stderr has nothing to say, but what Python says itself of ``sys.exit`` in ``__del__``, and
-   asyncio, where it starts, of a task that has called ``sys.exit`` and is awaited by nobody.
+   asyncio, where it starts, of a task that has called ``sys.exit`` and is awaited by nobody, and on
+   Python 3.11 of a stream's handler that was cancelled.
 """
 
 from __future__ import annotations
@@ -94,6 +95,13 @@ IN_DEL: Final = re.compile(
 )
 NOT_RETRIEVED: Final = re.compile(
     rf"^Task exception was never retrieved\n.*?^SystemExit: {EXITED}\n", re.DOTALL | re.MULTILINE
+)
+
+
+# Python 3.11's streams fall over a handler that was cancelled, before it began perhaps.
+HANDLER_CANCELLED: Final = re.compile(
+    r"^Exception in callback [^\n]*StreamReaderProtocol.*?^asyncio\.exceptions\.CancelledError\n",
+    re.DOTALL | re.MULTILINE,
 )
 
 
@@ -188,6 +196,8 @@ class Outcome(NamedTuple):
             err = IN_DEL.sub("", err)
         if ending.status == EXITED and self.shutdown.starter not in TRIO_FIRST:
             err = NOT_RETRIEVED.sub("", err)
+        if sys.version_info < (3, 12):
+            err = HANDLER_CANCELLED.sub("", err)
         if err:
             found.append(f"stderr:\n{err}")
         return found
