@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import enum
 import functools
+import gc
 import inspect
 import math
 import operator
@@ -1321,6 +1322,33 @@ async def test_callbacks_and_methods_of_the_callers_objects(adapt):
     assert called[:2] == (user(adapt), True)
     called = view.call_it(Mine.of_class, thing)
     assert called[:2] == (user(adapt), True)
+
+
+@both
+async def test_a_library_may_keep_a_callers_method_weakly(adapt):
+    class Mine:
+        def callback(self, value):
+            return side(), value
+
+    class Library:
+        def keep(self, method):
+            self.method = weakref.WeakMethod(method)
+
+        def call(self, value):
+            method = self.method()
+            return None if method is None else method(value)
+
+    library, mine = Library(), Mine()
+    view = adapt(library)
+    view.keep(mine.callback)
+    assert library.method == weakref.WeakMethod(mine.callback)
+    assert view.call(5) == (user(adapt), 5)
+    listed = unview(view).method
+    view.keep(mine.callback)
+    assert library.method == listed
+    del mine
+    gc.collect()
+    assert view.call(5) is None
 
 
 @both

@@ -204,6 +204,38 @@ async def test_it_is_named_as_the_coroutine():
     await trio2aio(asyncio_code)()
 
 
+class Closed(Later):
+    def close(self):
+        self.values.append("closed")
+
+
+async def test_the_error_of_starting_a_plain_awaitable_says_what_to_write():
+    library = trio2aio(Library("asyncio"))
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(TypeError, match=r"nursery\.start_soon\(function, \.\.\.\)")
+    ):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(library.later())
+    assert library.values == []
+
+
+async def test_asyncio_code_may_close_it():
+    """As a ``TaskGroup`` that is ending does with what it is to start."""
+
+    async def asyncio_code():
+        later = aio2trio(Library("trio")).later()
+        later.close()
+        return await later
+
+    assert await trio2aio(asyncio_code)() == 5
+
+
+async def test_an_original_keeps_its_own_close():
+    values = []
+    trio2aio(Closed("asyncio", values)).close()
+    assert values == ["closed"]
+
+
 class Gate:
     """Trio code that waits until it is let go."""
 

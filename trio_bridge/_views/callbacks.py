@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._crossing.errors import readable
 
@@ -23,15 +23,24 @@ class Callback:
     """Calls a function, method or partial on its own side. All else of it is the original's.
 
     ``isinstance`` takes it for an original, as frameworks look whether they got a function.
+
+    Each caller has a class of its own: ``WeakMethod`` keeps of a method its class, its function and
+    its object, and calls the first with the others to have the method again.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "__wrapped__", "trio_bridge_caller")
+    __slots__ = ("__dict__", "__weakref__", "__wrapped__")
 
-    def __init__(self, caller: Caller, fn: Callable[..., Any]) -> None:
+    trio_bridge_caller: ClassVar[Caller]
+
+    def __new__(cls, fn: Callable[..., Any], *instance: object) -> Callback:
+        if instance:
+            adapter: Any = cls.trio_bridge_caller.adapt_once(MethodType(fn, *instance))
+            return adapter  # type: ignore[no-any-return]
+        self = object.__new__(cls)
         # What one may set on a function is set here, and not on the original.
         vars(self).update(vars(fn), __doc__=fn.__doc__, __module__=fn.__module__)
         self.__wrapped__ = fn
-        self.trio_bridge_caller = caller
+        return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -61,3 +70,8 @@ class Callback:
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         # copy() gives a function back as it is, and is there where trio_bridge isn't installed.
         return copy.copy, (self.__wrapped__,)
+
+
+def callback_class(caller: Caller) -> type[Callback]:
+    """The class of the callbacks of one caller."""
+    return type("Callback", (Callback,), {"__slots__": (), "trio_bridge_caller": caller})

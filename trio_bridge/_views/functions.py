@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from .._crossing.errors import readable
 from .._private import may_wait_in_greenlet
-from .callbacks import Callback
+from .callbacks import Callback, callback_class
 from .iterators import generator_function
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def original_of(fn: Any) -> tuple[Side, Any] | None:
 
 
 def _adapted(fn: Any) -> tuple[Side, Any] | None:
-    if type(fn) is Callback:
+    if issubclass(type(fn), Callback):
         return fn.trio_bridge_caller.side, fn.__wrapped__
     found = vars(fn).get(_ADAPTED) if type(fn) is FunctionType else None
     return found[:2] if found and found[2] == id(fn) else None
@@ -152,9 +152,15 @@ class Caller:
 class CallbackCaller(Caller):
     """How plain functions of one side, that went into a function of the other, are called by it."""
 
+    def __init__(
+        self, side: Side, arguments: Change, result: Change, own_arguments: Change
+    ) -> None:
+        super().__init__(side, arguments, result, own_arguments)
+        self._class: Final = callback_class(self)
+
     def adapt(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """The callback for a plain function of any kind."""
-        return Callback(self, fn)
+        return self._class(fn)
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call it on its own side, or where the library runs it as code of the library's side.

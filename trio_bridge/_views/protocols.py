@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from .._crossing.errors import readable
+from .._private import get_running_loop
 from .awaitables import await_across
 from .iterators import Iteration, nothing
 from .kinds import has_special, is_a
@@ -155,6 +156,25 @@ class _Startable(View):
         return _steps(self).throw(*error)
 
 
+class _Closable(View):
+    """As a coroutine object; where the original has no ``close`` of its own."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Do nothing, for asyncio code. Trio asks it of what it should start, and can't."""
+        if get_running_loop() is None:
+            raise TypeError(
+                f"Trio starts async functions, and {self!r} is what one has returned, to be "
+                "awaited. Write\n"
+                "    nursery.start_soon(function, ...)\n"
+                "instead of nursery.start_soon(function(...)). If all you have is the awaitable:\n"
+                "    async def wait():\n"
+                "        await awaitable\n"
+                "    nursery.start_soon(wait)"
+            ) from None
+
+
 _steps_slot: Final = _Startable.__dict__["trio_bridge_steps"]
 
 
@@ -277,7 +297,7 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
     if issubclass(cls, type):
         bases.append(_Class)
     if _Awaitable in bases and _is_startable(cls):
-        bases.append(_Startable)
+        bases += [_Startable] if hasattr(cls, "close") else [_Closable, _Startable]
     namespace = _around_crossings(views, bases) | _namespace(views, cls)
     view_class: Any = ViewType(cls.__name__, (*bases, View), namespace)
     view_class.trio_bridge_stands_for = weakref.ref(cls)
