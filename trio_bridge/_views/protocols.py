@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._crossing.errors import readable
 from .awaitables import await_across
 from .iterators import Iteration, nothing
-from .kinds import has_special, is_a
+from .kinds import has_special, is_a, takes_away
 from .view import View, ViewType, new_view, set_iteration, unview
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ class _Iterable(View):
     __slots__ = ()
 
     def __iter__(self) -> Any:
-        iterator = _begun(self, iter)
+        try:
+            iterator = _begun(self, iter)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         is_its_own = iterator is self.trio_bridge_original
         return self if is_its_own else _items(self.trio_bridge_views, iterator)
 
@@ -55,14 +58,15 @@ class _Reversible(View):
     __slots__ = ()
 
     def __reversed__(self) -> Iterator[Any]:
-        return _items(self.trio_bridge_views, _begun(self, reversed))
+        try:
+            iterator = _begun(self, reversed)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+        return _items(self.trio_bridge_views, iterator)
 
 
 def _begun(view: View, begin: Callable[[Any], Any]) -> Any:
-    try:
-        return view.trio_bridge_views.side.call(begin, view.trio_bridge_original)
-    except BaseException as exc:
-        raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+    return view.trio_bridge_views.side.call(begin, view.trio_bridge_original)
 
 
 def _items(views: Views, iterator: Any) -> Iterator[Any]:
@@ -215,6 +219,7 @@ class _AsyncIterator(View):
         side = self.trio_bridge_views.side
         try:
             if iteration is not None and not side.is_own():
+                iteration.check_is_free()
                 set_iteration(self, None)
                 await iteration.aclose(functools.partial(aclose, *args, **kwargs))
             else:
@@ -320,6 +325,9 @@ def _namespace(views: Views, cls: Any) -> dict[str, Any]:
     for name in _FORWARDED:
         if has_special(cls, name):
             methods[name] = _forwarded(name)
+    for name in (*_FORWARDED, *(name for names, _ in _PROTOCOLS for name in names)):
+        if takes_away(cls, name):  # else Python would look for another way
+            methods[name] = None
     if has_special(cls, "__add__") and not has_special(cls, "__radd__"):
         methods["__radd__"] = _added_to
     if has_special(cls, "__call__") and not issubclass(cls, type):
