@@ -275,6 +275,9 @@ _PROTOCOLS: Final = (
 )
 
 
+_SPECIALS: Final = (*_FORWARDED, *(name for names, _ in _PROTOCOLS for name in names))
+
+
 def view_class_of(views: Views, cls: Any) -> type[View]:
     """A view class for the objects of type ``cls``."""
     bases: list[type[View]]
@@ -322,12 +325,9 @@ def _namespace(views: Views, cls: Any) -> dict[str, Any]:
         methods["__doc__"] = property(lambda view: view.trio_bridge_original.__doc__)
     if cls.__hash__ is None:
         methods["__hash__"] = None
-    for name in _FORWARDED:
-        if has_special(cls, name):
-            methods[name] = _forwarded(name)
-    for name in (*_FORWARDED, *(name for names, _ in _PROTOCOLS for name in names)):
-        if takes_away(cls, name):  # else Python would look for another way
-            methods[name] = None
+    methods |= {name: _forwarded(name) for name in _FORWARDED if has_special(cls, name)}
+    # Else Python would look for another way.
+    methods |= {name: None for name in _SPECIALS if takes_away(cls, name)}
     if has_special(cls, "__add__") and not has_special(cls, "__radd__"):
         methods["__radd__"] = _added_to
     if has_special(cls, "__call__") and not issubclass(cls, type):
