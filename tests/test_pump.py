@@ -106,7 +106,7 @@ async def test_an_error_that_leaves_asyncios_own_code_ends_the_block_and_turns_g
         try:
             await asyncio.sleep(3600)
         finally:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
             ended.append(True)
 
     with pytest.raises(ExceptionGroup) as caught, trio.fail_after(HANG):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-SHORT = {"rounds": 1, "examples": 40, "command_lines": 2}
+SHORT = {"rounds": 1, "examples": 25, "command_lines": 2}
 LONG = {"rounds": 10, "examples": 3000, "command_lines": 150}
 
 Figures = dict[str, "int | float | str"]

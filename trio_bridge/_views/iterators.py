@@ -193,13 +193,16 @@ class Iteration:
             self._is_exhausted = self._owner.is_ending = True
             raise
 
-    @trio.lowlevel.enable_ki_protection
-    async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
-        """Close the iterator by ``aclose``, and let go of its task."""
+    def check_is_free(self) -> None:
+        """Refuse to be closed while a step is being taken."""
         if self._owner.is_busy:
             raise RuntimeError(
                 f"{shown(self._original)} is closed while another task waits for an item"
             )
+
+    @trio.lowlevel.enable_ki_protection
+    async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
+        """Close the iterator by ``aclose``, and let go of its task."""
         if self._is_exhausted:
             await self._side.crossing(aclose)()
         elif not self._owner.has_ended:

@@ -59,10 +59,19 @@ _decisions: Final[ByIdentity[bool]] = ByIdentity()
 
 def has_special(cls: type, name: str) -> bool:
     """Whether instances have a special method; ``hasattr`` would look in the metaclass too."""
-    for base in cls.__mro__:
-        if name in vars(base):
-            return vars(base)[name] is not None  # which takes it away: "__iter__ = None"
-    return False
+    return _special(cls, name) is not None
+
+
+def takes_away(cls: type, name: str) -> bool:
+    """Whether the type says that instances have it not: ``__iter__ = None``."""
+    return _special(cls, name, _MISSING) is None
+
+
+_MISSING: Final = object()
+
+
+def _special(cls: type, name: str, default: object = None) -> object:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), default)
 
 
 def is_a(cls: type, abc: Any) -> bool:

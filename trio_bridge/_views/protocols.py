@@ -17,7 +17,7 @@ from .._crossing.errors import readable
 from .._private import get_running_loop
 from .awaitables import await_across
 from .iterators import Iteration, nothing
-from .kinds import has_special, is_a
+from .kinds import has_special, is_a, takes_away
 from .view import View, ViewType, new_view, set_iteration, unview
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ class _Iterable(View):
     __slots__ = ()
 
     def __iter__(self) -> Any:
-        iterator = _begun(self, iter)
+        try:
+            iterator = _begun(self, iter)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
         is_its_own = iterator is self.trio_bridge_original
         return self if is_its_own else _items(self.trio_bridge_views, iterator)
 
@@ -56,14 +59,15 @@ class _Reversible(View):
     __slots__ = ()
 
     def __reversed__(self) -> Iterator[Any]:
-        return _items(self.trio_bridge_views, _begun(self, reversed))
+        try:
+            iterator = _begun(self, reversed)
+        except BaseException as exc:
+            raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+        return _items(self.trio_bridge_views, iterator)
 
 
 def _begun(view: View, begin: Callable[[Any], Any]) -> Any:
-    try:
-        return view.trio_bridge_views.side.call(begin, view.trio_bridge_original)
-    except BaseException as exc:
-        raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
+    return view.trio_bridge_views.side.call(begin, view.trio_bridge_original)
 
 
 def _items(views: Views, iterator: Any) -> Iterator[Any]:
@@ -235,6 +239,7 @@ class _AsyncIterator(View):
         side = self.trio_bridge_views.side
         try:
             if iteration is not None and not side.is_own():
+                iteration.check_is_free()
                 set_iteration(self, None)
                 await iteration.aclose(functools.partial(aclose, *args, **kwargs))
             else:
@@ -290,6 +295,9 @@ _PROTOCOLS: Final = (
 )
 
 
+_SPECIALS: Final = (*_FORWARDED, *(name for names, _ in _PROTOCOLS for name in names))
+
+
 def view_class_of(views: Views, cls: Any) -> type[View]:
     """A view class for the objects of type ``cls``."""
     bases: list[type[View]]
@@ -337,9 +345,9 @@ def _namespace(views: Views, cls: Any) -> dict[str, Any]:
         methods["__doc__"] = property(lambda view: view.trio_bridge_original.__doc__)
     if cls.__hash__ is None:
         methods["__hash__"] = None
-    for name in _FORWARDED:
-        if has_special(cls, name):
-            methods[name] = _forwarded(name)
+    methods |= {name: _forwarded(name) for name in _FORWARDED if has_special(cls, name)}
+    # Else Python would look for another way.
+    methods |= {name: None for name in _SPECIALS if takes_away(cls, name)}
     if has_special(cls, "__add__") and not has_special(cls, "__radd__"):
         methods["__radd__"] = _added_to
     if has_special(cls, "__call__") and not issubclass(cls, type):

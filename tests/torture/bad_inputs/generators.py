@@ -180,13 +180,14 @@ async def closing_an_iterator_that_is_used():
             pass
 
     view = trio2aio(Waits())
-    iteration, error = aiter(view), None
+    errors = []
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(iteration.__anext__)
+        nursery.start_soon(aiter(view).__anext__)
         await trio.testing.wait_all_tasks_blocked()
         try:
             await view.aclose()
         except RuntimeError as exc:
-            error = exc
+            errors.append(exc)
         nursery.cancel_scope.cancel()
-    raise error
+    await view.aclose()
+    raise errors.pop()
