@@ -245,7 +245,7 @@ async def test_to_trio_is_a_pair_of_trio_channels():
 
 async def test_the_receiving_ends_close_with_their_block():
     _, receive = to_trio(asyncio.Queue())
-    callback, from_it = from_callback(1)
+    _callback, from_it = from_callback(1)
     assert "tasks_waiting_receive=0" in repr(from_it)
     with receive as same, from_it as same_of_it:
         assert (same, same_of_it) == (receive, from_it)

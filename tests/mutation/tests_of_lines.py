@@ -76,6 +76,8 @@ failed: set[str] = set()
 
 
 def pytest_unconfigure():
+    monitoring.set_events(TOOL, monitoring.events.NO_EVENTS)
+    monitoring.free_tool_id(TOOL)
     good = {test: s for test, s in seconds.items() if test not in failed}
     lines = {
         module: {str(line): sorted(good.keys() & set(names)) for line, names in of.items()}
