@@ -243,6 +243,43 @@ async def test_to_trio_is_a_pair_of_trio_channels():
     assert "Queue" in repr(receive)
 
 
+async def test_the_receiving_ends_close_with_their_block():
+    _, receive = to_trio(asyncio.Queue())
+    _callback, from_it = from_callback(1)
+    assert "tasks_waiting_receive=0" in repr(from_it)
+    with receive as same, from_it as same_of_it:
+        assert (same, same_of_it) == (receive, from_it)
+    for closed in (receive, from_it):
+        with pytest.raises(trio.ClosedResourceError):
+            closed.receive_nowait()
+
+
+async def test_an_empty_queue_whose_sending_end_is_closed_has_no_more_items():
+    send, receive = to_trio(asyncio.Queue())
+    await send.send("Riri")
+    await send.aclose()
+    assert receive.receive_nowait() == "Riri"
+    with pytest.raises(trio.EndOfChannel):
+        receive.receive_nowait()
+
+
+async def test_nothing_is_sent_into_a_queue_that_was_shut_down_on_a_channel_without_send_nowait():
+    class Channel(trio.abc.SendChannel):
+        async def send(self, value):
+            raise AssertionError("it is shut down")
+
+        def close(self):
+            pass
+
+        async def aclose(self):
+            pass
+
+    queue = to_asyncio(Channel())
+    trio2aio(queue.shutdown)()
+    with pytest.raises(QueueShutDown):
+        await trio2aio(queue.put)("Riri")
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [

@@ -967,6 +967,37 @@ async def test_to_transport_a_buffered_protocol():
     await eventually(transport.is_closing)
 
 
+@pytest.mark.bridge(on_error="log")
+async def test_to_transport_a_buffered_protocol_without_a_buffer_loses_its_connection():
+    lost = trio.Event()
+
+    class NoBuffer(asyncio.BufferedProtocol):
+        def get_buffer(self, sizehint):
+            return bytearray()
+
+        def connection_lost(self, exc):
+            self.exc = exc
+            lost.set()
+
+    left, right = trio.testing.memory_stream_pair()
+    _, protocol = to_transport(left, NoBuffer)
+    await right.send_all(b"Riri")
+    await lost.wait()
+    assert str(protocol.exc) == "get_buffer() returned an empty buffer"
+    await right.aclose()
+
+
+async def test_to_transport_the_peers_name_of_a_socket_that_is_closed_is_none():
+    left, right = map(trio_stream, tcp_sockets())
+    await left.aclose()
+    transport, protocol = to_transport(left, Recorder)
+    assert transport.get_extra_info("peername") is None
+    assert transport.get_extra_info("sockname") is None
+    trio2aio(transport.abort)()
+    await protocol.lost.wait()
+    await right.aclose()
+
+
 async def test_to_transport_extra_info():
     left, right = map(trio_stream, tcp_sockets())
     transport, protocol = to_transport(left, Recorder)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map.json"))
+MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map"))
 SECONDS = 40.0
 """How long the tests for one mutant may take, by the times that the map was made with."""
 
@@ -60,8 +60,8 @@ def around(module, lines):
 
 
 def nearest(module, lines):
-    data = json.loads(MAP.read_text())
-    of, seconds = data["lines"].get(module, {}), data["seconds"]
+    data = json.loads((MAP / f"{module.replace('/', '.')}.json").read_text())
+    of, seconds = data["lines"], data["tests"]
     found = set()
     # A line of an expression over several has no event of its own; what runs at import has no
     # tests of its own: then those of the function, then those of the module.
@@ -70,8 +70,8 @@ def nearest(module, lines):
         if found:
             break
     chosen, total = [], 0.0
-    for test in sorted(found, key=lambda test: (seconds[test], test)):
-        total += seconds[test]
+    for test, takes in sorted((seconds[number] for number in found), key=lambda test: test[1]):
+        total += takes
         if total > SECONDS and chosen:
             break
         chosen.append(test)

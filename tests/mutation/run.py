@@ -35,7 +35,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.clone = folder / "clone"
-        self.map = folder / "map.json"
+        self.map = folder / "map"
         self.session = folder / "session.sqlite"
         self.environment = {
             **os.environ,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map.json"))
+MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map"))
 MUTATED = ("_crossing", "_nursery.py", "_task_nursery.py", "_call_nursery.py", "_guest_nursery.py")
 PACKAGE = Path(__file__).parents[2] / "trio_bridge"
 
@@ -76,9 +76,14 @@ failed: set[str] = set()
 
 
 def pytest_unconfigure():
+    monitoring.set_events(TOOL, monitoring.events.NO_EVENTS)
+    monitoring.free_tool_id(TOOL)
     good = {test: s for test, s in seconds.items() if test not in failed}
-    lines = {
-        module: {str(line): sorted(good.keys() & set(names)) for line, names in of.items()}
-        for module, of in tests.items()
-    }
-    MAP.write_text(json.dumps({"seconds": good, "lines": lines}))
+    MAP.mkdir(parents=True, exist_ok=True)
+    for module, of in tests.items():
+        lines = {str(line): sorted(good.keys() & set(names)) for line, names in of.items()}
+        ran = {test for names in lines.values() for test in names}
+        names = {test: number for number, test in enumerate(sorted(ran))}
+        numbered = {line: [names[test] for test in of_line] for line, of_line in lines.items()}
+        data = {"tests": [(test, good[test]) for test in names], "lines": numbered}
+        (MAP / f"{module.replace('/', '.')}.json").write_text(json.dumps(data))
