@@ -140,4 +140,5 @@ __all__ = [
     "trio_root_here",
     "trio_run_vars",
     "waited_for_by",
+    "was_never_made",
 ]

@@ -143,13 +143,15 @@ def is_out_of_descriptors(error, connects):
             return all(is_out_of_descriptors(one, connects) for one in error.exceptions)
         if isinstance(error, OSError) and error.errno in OUT:
             return True
-        if connects and isinstance(error, ConnectionError | TimeoutError | trio.BrokenResourceError):
+        if connects and isinstance(
+            error, ConnectionError | TimeoutError | trio.BrokenResourceError
+        ):
             return True  # the server had none: it closes at once (uvloop), or accepts later
         error = error.__cause__ or error.__context__
     return False
 
 
-def main(world, *, count, most_free, without):
+def main(world, *, count, most_free, without):  # noqa: C901, PLR0915 -- the cases, in a row
     resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
     # Of processes that have started when asyncio finds no descriptor to watch them.
     warnings.filterwarnings("ignore", "unclosed transport|subprocess .* is still running")
@@ -158,7 +160,7 @@ def main(world, *, count, most_free, without):
     without_loop = descriptors()
     wrong, leaks = [], Counter()
 
-    async def attack():
+    async def attack():  # noqa: C901
         server = await world.call(asyncio.start_server)(echo, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         ways = [(way, world.call(way)) for way in ASYNCIO_WAYS if way.__name__ not in without]
@@ -224,7 +226,12 @@ def main(world, *, count, most_free, without):
             client.close()
 
     world.run(attack)
-    return {**result, "wrong": sorted(set(wrong)), "leaks": leaks, "left": descriptors() - without_loop}
+    return {
+        **result,
+        "wrong": sorted(set(wrong)),
+        "leaks": leaks,
+        "left": descriptors() - without_loop,
+    }
 
 
 if __name__ == "__main__":
