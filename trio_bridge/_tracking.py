@@ -35,7 +35,7 @@ OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
 
 _HANDLER: Final = "default_exception_handler"
 
-# Nobody's error: what whoever connects to a server can cause, of which asyncio itself speaks in debug
+# Nobody's error: what whoever connects to a server can cause, of which asyncio speaks in debug
 # mode only; and that no descriptor is left for a client, who is asked in a second later.
 _FOR_LOG: Final = frozenset(
     {
