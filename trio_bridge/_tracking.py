@@ -35,9 +35,14 @@ OnError: TypeAlias = Literal["raise", "log"] | ErrorHandler
 
 _HANDLER: Final = "default_exception_handler"
 
-# Errors that whoever connects to a server can cause. asyncio itself speaks of them in debug mode
-# only.
-_OF_PEERS: Final = frozenset({"Error on transport creation for incoming connection"})
+# Nobody's error: what whoever connects to a server can cause, of which asyncio speaks in debug
+# mode only; and that no descriptor is left for a client, who is asked in a second later.
+_FOR_LOG: Final = frozenset(
+    {
+        "Error on transport creation for incoming connection",
+        "socket.accept() out of system resource",
+    }
+)
 
 
 def check_on_error(on_error: OnError) -> None:
@@ -95,7 +100,7 @@ class Tracking:
         if _has_left(exc) or _is_cancelled_handler(exc, context):
             return
         nursery = self._owner(context)
-        is_for_log = self._on_error == "log" or context.get("message") in _OF_PEERS
+        is_for_log = self._on_error == "log" or context.get("message") in _FOR_LOG
         if exc is None or nursery is None or is_for_log:
             self._log(context)
         elif self._on_error == "raise":

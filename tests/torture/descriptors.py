@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENGINES = ("selector", "uvloop", "portable")
-SHORT = {"count": 1, "most_free": 4, "limit": 100}
-LONG = {"count": 50, "most_free": 12, "limit": 3600}
+NOT_ON_UVLOOP = ("run_process", "run_shell")
+"""uvloop leaves pipes and handles open of processes that it can't start: see docs/engines.md."""
+SHORT = {"count": 1, "most_free": 3, "limit": 100}
+LONG = {"count": 5, "most_free": 12, "limit": 3600}
 
 
 def run(
@@ -33,11 +35,18 @@ def run(
 ) -> dict[str, int | float | str]:
     repeat = f"descriptors, engine {engine}, count {count}, most_free {most_free} (seed {seed})"
     with Child(
-        "few_descriptors", engine, count=count, most_free=most_free, limit=limit, repeat=repeat
+        "few_descriptors",
+        engine,
+        count=count,
+        most_free=most_free,
+        without=NOT_ON_UVLOOP if engine == "uvloop" else (),
+        limit=limit,
+        repeat=repeat,
     ) as child:
         figures = child.figures(progress)
     assert not figures["wrong"], f"errors of another kind: {figures['wrong']}; {repeat}"
     assert not figures["more"], f"more is open than before: {figures['more']}; {repeat}"
+    assert not figures["leaks"], f"these left descriptors open: {figures['leaks']}; {repeat}"
     assert figures["left"] == 0, f"descriptors left: {figures}; {repeat}"
     return {
         "refused": figures["refused"],

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 class SelectorEventLoop(ScopedLoop, StdlibLoop):
     """The standard library's loop, with a selector of an engine's."""
 
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        try:
+            super().__init__(selector)
+        except OSError:  # no descriptors for its socket pair
+            _private.was_never_made(self)
+            selector.close()
+            raise
+
     def run_forever(self) -> None:
         """Run until stopped; refuse before anything is changed if the loop runs already."""
         # CPython 3.13.0 looks after it has begun to change things, and un-marks the running loop.

@@ -90,6 +90,7 @@ from .stock_loop import (
     run_handle,
     run_once,
     set_running_loop,
+    was_never_made,
 )
 from .trio_scheduler import (
     birth_of,
@@ -139,4 +140,5 @@ __all__ = [
     "trio_root_here",
     "trio_run_vars",
     "waited_for_by",
+    "was_never_made",
 ]

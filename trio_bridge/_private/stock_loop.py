@@ -65,6 +65,12 @@ def run_handle(handle: asyncio.Handle) -> Callable[[], None]:
     return method
 
 
+def was_never_made(loop: asyncio.AbstractEventLoop) -> None:
+    """Its constructor has failed: else its ``__del__`` would close what it doesn't have."""
+    lp: Any = loop
+    lp._closed = True
+
+
 def begin_running(loop: asyncio.AbstractEventLoop) -> None:
     """Make ``loop.is_running()`` true and bind the loop to this thread."""
     lp: Any = loop

@@ -34,6 +34,7 @@ class Caller(threading.Thread):
         self.called = 0
         self.futures = []
         self.error = None
+        self._up_to_date = threading.Event()
 
     def run(self):
         call = getattr(self, self.way)
@@ -48,9 +49,13 @@ class Caller(threading.Thread):
 
     def plain(self):
         self.loop.call_soon_threadsafe(self._called)
+        if self.accepted % 100 == 99:  # else threads may outrun the loop, whose queue has no bound
+            self._up_to_date.wait(10)
+        self._up_to_date.clear()
 
     def _called(self):
         self.called += 1
+        self._up_to_date.set()
 
     def coroutine(self):
         coro = self._coroutine()
