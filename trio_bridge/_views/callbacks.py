@@ -31,6 +31,7 @@ class Callback:
     __slots__ = ("__dict__", "__weakref__", "__wrapped__")
 
     trio_bridge_caller: ClassVar[Caller]
+    __wrapped__: Any
 
     def __new__(cls, fn: Callable[..., Any], *instance: object) -> Callback:
         if instance:
