@@ -247,7 +247,7 @@ INSERT: Final = "INSERT INTO ledger VALUES ($1, $2, $3)"
 def is_asyncpgs_own(context: dict[str, Any]) -> bool:
     """Whether asyncpg's protocol has lost its way.
 
-    It does so on plain asyncio too, under the same attack, as often: a query is cut short while its
+    It does so on plain asyncio too, under the same attack: a query is cut short while its
     connection dies, and the next has ``cannot switch to state 15; another operation (2) is in
     progress``.
     """
