@@ -134,12 +134,12 @@ _FUNCTIONS: Final = {side: Caller(side, as_is, as_is, as_is) for side in VIEWS}
 def _adapt(side: Side, x: Any) -> Any:
     if issubclass(type(x), View):
         return VIEWS[side].adapt(x)
-    cls = type(x)
+    cls: Any = type(x)
     if issubclass(cls, staticmethod | classmethod):
         return cls(_adapt(side, x.__func__))
     if (found := original_of(x)) is not None:
         return x if found[0] is side else found[1]
-    is_function = issubclass(cls, FUNCTIONS) or inspect.ismethoddescriptor(x)
+    is_function = issubclass(cls, FUNCTIONS) or bool(inspect.ismethoddescriptor(x))
     if is_function and (is_async_function(x) or inspect.isasyncgenfunction(x)):
         return _FUNCTIONS[side].adapt(x)
     if issubclass(cls, CoroutineType):
