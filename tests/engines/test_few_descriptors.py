@@ -40,7 +40,7 @@ class Few:
         resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
 
 
-@pytest.mark.parametrize("free", range(3))
+@pytest.mark.parametrize("free", [0, 1])
 async def test_4_6_a_loop_that_gets_no_descriptors_leaves_none_open(free, recwarn):
     async def open_another():
         async with open_loop():
@@ -76,3 +76,5 @@ async def test_4_6_a_server_without_a_descriptor_for_a_client_goes_on(caplog):
         with trio.fail_after(40):
             assert await client.recv(1) == b""
         client.close()
+        # asyncio has a timer for each time it failed, which fails if its server is closed by then.
+        await trio2aio(asyncio.sleep)(1.1)

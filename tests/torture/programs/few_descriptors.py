@@ -203,7 +203,7 @@ def main(world, *, count, most_free, without):  # noqa: C901, PLR0915 -- the cas
             if number > before[name] and name == "asyncio_tasks"
         }
         # asyncio accepts again in a second, and fails if the server was closed meanwhile.
-        await world.sleep(1.1)
+        await world.call(asyncio.sleep)(1.1)
         server.close()
         await world.call(server.wait_closed)()
 
