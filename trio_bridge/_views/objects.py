@@ -92,7 +92,7 @@ class Views:
     def adapt(self, value: Any) -> Any:
         """What the other side gets for a value of this side."""
         cls = type(value)
-        if id(cls) in SIMPLE:
+        if value is None or cls is int or cls is str or id(cls) in SIMPLE:
             return value
         maker = self._maker_of(id(cls))
         if maker is None:
@@ -152,7 +152,7 @@ class Views:
     def argument(self, value: Any) -> Any:
         """What this side gets for a value of the other side."""
         cls = type(value)
-        if id(cls) in SIMPLE:
+        if value is None or cls is int or cls is str or id(cls) in SIMPLE:
             return value
         if issubclass(cls, View):
             return value.trio_bridge_original if value.trio_bridge_views is self else value
