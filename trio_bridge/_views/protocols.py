@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._crossing.errors import readable
 from .._private import get_running_loop
+from .._untrusted import shown
 from .awaitables import await_across
 from .iterators import Iteration, nothing
 from .kinds import has_special, is_a, takes_away
@@ -169,7 +170,7 @@ class _Closable(View):
         """Do nothing, for asyncio code. Trio asks it of what it should start, and can't."""
         if get_running_loop() is None:
             raise TypeError(
-                f"Trio starts async functions, and {self!r} is what one has returned, to be "
+                f"Trio starts async functions, and {shown(self)} is what one has returned, to be "
                 "awaited. Write\n"
                 "    nursery.start_soon(function, ...)\n"
                 "instead of nursery.start_soon(function(...)). If all you have is the awaitable:\n"

@@ -101,7 +101,7 @@ def check(  # noqa: C901 -- a case after the other
         for use in uses:
             if use == "await":
                 outcomes.append(await outcome(_awaited, view))
-            else:
+            elif kind[0] != "awaits":  # whose views have a close(), to refuse it
                 outcomes.append(plain_outcome(lambda: view.close()))
         if kind == "coroutine":
             original.close()
