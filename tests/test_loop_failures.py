@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from importlib.util import find_spec
 
 import pytest
 import trio
@@ -86,10 +87,9 @@ async def test_an_idle_loop_refuses_such_a_timer_and_goes_on():
     await trio2aio(asyncio.sleep)(0.001)
 
 
+@pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed")
 @pytest.mark.bridge(engine="uvloop")
 async def test_uvloops_virtual_timers_refuse_such_a_timer(autojump_clock):
-    pytest.importorskip("uvloop")
-
     @trio2aio
     async def misuse():
         with pytest.raises(TypeError):
