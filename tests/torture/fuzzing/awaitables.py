@@ -115,7 +115,7 @@ def check(  # noqa: C901 -- a case after the other
 def check_function(engine: str, side: str, script: Script) -> None:
     """An adapted async function does what the function does."""
 
-    async def program(adapt: Any) -> Any:  # noqa: C901
+    async def program(adapt: Any) -> Any:
         log: list[Any] = []
         return await outcome(adapt(script.make(log))), log
 
