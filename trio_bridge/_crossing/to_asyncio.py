@@ -150,7 +150,13 @@ def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> An
         if can_start_eagerly(loop):
             return _Task(coro, loop=loop, context=context, eager_start=True)
         # Not the loop's own attribute: a guest has its host, and needs no other owner.
-        task: Any = type(loop).create_task(loop, coro, context=context)
+        task: Any
+        try:
+            task = type(loop).create_task(loop, coro, context=context)
+        except AttributeError as exc:
+            if exc.name != "set_name":
+                raise
+            task = exc.obj  # CPython 3.13 gives a name to whatever a task factory returns
         if not asyncio.isfuture(task):
             raise TypeError(
                 f"the loop's task factory returned {shown(task)}, which is no task. Write\n"

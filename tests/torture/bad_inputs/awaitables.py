@@ -33,25 +33,25 @@ class Yields:
         yield from self.values
 
 
-@own(TypeError, "__await__() returned non-iterator of type 'int'")
+@own(TypeError, "__await__()", "iterator", "int")
 async def awaiting_a_number():
     """`await trio2aio(x)`, whose `__await__` returns a number"""
     await trio2aio(Awaits(42))
 
 
-@own(TypeError, "__await__() returned non-iterator of type 'list'")
+@own(TypeError, "__await__()", "iterator", "list")
 async def awaiting_a_list():
     """`await trio2aio(x)`, whose `__await__` returns a list"""
     await trio2aio(Awaits([1, 2]))
 
 
-@own(TypeError, "__await__() returned non-iterator of type 'NoneType'")
+@own(TypeError, "__await__()", "iterator", "NoneType")
 async def awaiting_nothing():
     """`await trio2aio(x)`, whose `__await__` returns `None`"""
     await trio2aio(Awaits(None))
 
 
-@own(TypeError, "__await__() returned non-iterator of type 'Awaits'")
+@own(TypeError, "__await__()", "iterator", "Awaits")
 async def awaiting_itself():
     """`await trio2aio(x)`, whose `__await__` returns `x`"""
     awaitable = Awaits(None)
@@ -59,7 +59,7 @@ async def awaiting_itself():
     await trio2aio(awaitable)
 
 
-@own(TypeError, "__await__() returned a coroutine")
+@own(TypeError, "__await__()", "coroutine")
 async def awaiting_a_coroutine():
     """`await trio2aio(x)`, whose `__await__` is an async function"""
 
