@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-import os
-import sys
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-import trio_bridge
-from trio_bridge import _alarm
-from trio_bridge._alarm import DeadlineAlarm, make_alarm
+from trio_bridge._alarm import DeadlineAlarm, ScopeAlarm, make_alarm
 
-KINDS = [DeadlineAlarm]
-if has_timers := hasattr(_alarm, "TimerAlarm"):
-    KINDS.append(_alarm.TimerAlarm)
+KINDS = [DeadlineAlarm, ScopeAlarm]
 
 
 @pytest.fixture(params=KINDS)
@@ -125,36 +120,104 @@ def test_what_rings_may_set_it(kind):
     assert len(rung) == 3
 
 
-def test_linux_has_timers_since_python_3_13():
-    assert has_timers == (sys.platform == "linux" and sys.version_info >= (3, 13))
-
-
-def test_virtual_time_has_deadlines():
-    assert type(make_alarm(is_virtual=True)) is DeadlineAlarm
-
-
-@pytest.mark.skipif("not has_timers")
-def test_without_a_descriptor_it_is_a_deadline(run_script):
-    result = run_script(
-        "import os, resource, trio_bridge\n"
-        "from trio_bridge._alarm import make_alarm\n"
-        "first = os.dup(0)\n"
-        "os.close(first)\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (first, first))\n"
-        "print(type(make_alarm(is_virtual=False)).__name__)\n"
-    )
-    assert result.stdout == "DeadlineAlarm\n", result.stderr
-
-
-@pytest.mark.skipif("not has_timers")
-def test_a_loop_gives_its_timer_back():
-    def descriptors():
-        return len(os.listdir("/proc/self/fd"))
+def test_it_may_ring_while_nobody_waits(kind):
+    rung = []
 
     async def main():
-        await trio.sleep(0)
+        alarm = kind()
 
-    trio_bridge.run(main)
-    before = descriptors()
-    trio_bridge.run(main)
-    assert descriptors() == before
+        async def ring():
+            rung.append(None)
+            alarm.set(0)
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.01)
+            if len(rung) == 3:
+                nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alarm.watch, ring)
+            alarm.set(0)
+        alarm.close()
+
+    trio.run(main)
+    assert len(rung) == 3
+
+
+def test_nothing_is_left_in_trio(kind):
+    async def main():
+        alarm = kind()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alarm.watch, trio.lowlevel.checkpoint)
+            await wait_all_tasks_blocked()
+            alarm.set(3600)
+            assert trio.lowlevel.current_statistics().seconds_to_next_deadline > 3000
+            nursery.cancel_scope.cancel()
+        alarm.close()
+        assert trio.lowlevel.current_statistics().seconds_to_next_deadline == math.inf
+
+    trio.run(main)
+
+
+def test_thousands_of_settings_leave_nothing_behind(kind):
+    async def main():
+        alarm = kind()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alarm.watch, trio.lowlevel.checkpoint)
+            await wait_all_tasks_blocked()
+            for number in range(5000):
+                alarm.set(3600 + number % 7)
+            # What is out of date is dropped as time goes by; a pass of the scheduler is enough.
+            with trio.move_on_after(0):
+                await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+        alarm.close()
+
+    trio.run(main)
+
+
+def test_virtual_time_jumps_to_it(kind):
+    rung = []
+
+    async def main():
+        alarm = kind()
+
+        async def ring():
+            rung.append(trio.current_time())
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alarm.watch, ring)
+            alarm.set(3600)
+            alarm.set(1800)
+        alarm.close()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert rung == [1800]
+
+
+def test_a_trio_run_of_its_own_has_deadlines():
+    async def main():
+        assert type(make_alarm()) is DeadlineAlarm
+
+    trio.run(main)
+
+
+def test_a_guest_run_has_scopes():
+    """Its host loop would have to be told of an earlier deadline, and a scope tells it."""
+    kinds = []
+
+    async def trio_main():
+        kinds.append(type(make_alarm()))
+
+    async def main():
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        trio.lowlevel.start_guest_run(
+            trio_main,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=lambda outcome: done.set(),
+        )
+        await done.wait()
+
+    asyncio.run(main())
+    assert kinds == [ScopeAlarm]

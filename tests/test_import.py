@@ -97,7 +97,7 @@ MAY_IMPORT = {
     "_task_creation": {"_bridge", "_loop_tasks", "_private"},
     "_call_nursery": {"_bridge"},
     "_breakpoints": set(),
-    "_alarm": set(),
+    "_alarm": {"_private"},
     "_pump": {"_alarm", "_engines", "_loop_clock", "_private", "_untrusted"},
     "_loop_clock": set(),
     "_exits": {"_untrusted"},

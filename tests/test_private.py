@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import signal
 import sys
 import threading
@@ -323,3 +324,59 @@ async def test_what_tells_of_unretrieved_errors_and_of_sources():
             assert _private.context_of(asyncio.current_task())[var] == 1
 
     await asyncio_code()
+
+
+def test_a_deadline_of_trios_calls_once():
+    called = []
+
+    async def main():
+        deadline = _private.make_trio_deadline(lambda: called.append(trio.current_time()))
+        deadline.set(7)
+        deadline.set(5)
+        await trio.sleep(10)
+        assert called == [5]
+        deadline.set(trio.current_time() + 1)
+        deadline.set(math.inf)
+        await trio.sleep(10)
+        assert called == [5]
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class _ForgetsOthers:
+    def __init__(self):
+        self.scopes = []
+
+    def add(self, deadline, scope):
+        self.scopes.append(scope)
+
+    def remove(self, deadline, scope):
+        self.scopes.remove(scope)
+
+    def next_deadline(self):
+        return 1.0
+
+    def expire(self, now):
+        return False
+
+
+class _AsksForMore(trio._core._run.Deadlines):
+    def expire(self, now):
+        for _, _, scope in self._heap:
+            scope.a_name_of_the_future()
+
+
+@pytest.mark.parametrize("kind", [_ForgetsOthers, _AsksForMore, object, type(None)])
+def test_deadlines_that_trio_keeps_in_another_way_are_left_alone(kind, monkeypatch):
+    class Runner:
+        is_guest = False
+        deadlines = kind()
+
+    monkeypatch.setattr(
+        "trio_bridge._private.trio_deadlines.trio_run_vars", lambda: {"runner": Runner}
+    )
+    assert _private.make_trio_deadline(lambda: None) is None
+
+
+def test_outside_of_trio_there_is_no_deadline():
+    assert _private.make_trio_deadline(lambda: None) is None

@@ -6,21 +6,16 @@ told to stop by cancellation.
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+import math
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 from trio.lowlevel import Abort
 
+from . import _private
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-
-_LONGEST: Final = 1e6
-"""Seconds. An early ring does no harm: the loop sees that nothing is due, and sets it again."""
 
 
 class Alarm(Protocol):
@@ -36,20 +31,60 @@ class Alarm(Protocol):
         """Nobody watches any more."""
 
 
-def make_alarm(*, is_virtual: bool) -> Alarm:
-    """The cheapest that there is here.
-
-    Args:
-      is_virtual: whether Trio's clock is not the system's.
-    """
-    if sys.platform == "linux" and sys.version_info >= (3, 13) and not is_virtual:
-        with suppress(OSError):  # no descriptor is left, or an old kernel
-            return TimerAlarm()
-    return DeadlineAlarm()
+def make_alarm() -> Alarm:
+    """The cheapest that there is in this Trio run."""
+    alarm = DeadlineAlarm()
+    return alarm if alarm.is_usable else ScopeAlarm()
 
 
 class DeadlineAlarm:
-    """The deadline of a cancel scope: on every platform, and every clock of Trio's."""
+    """A deadline among those of Trio's cancel scopes, which makes a task go on instead.
+
+    A ring costs nothing but to wake that task. A scope would have to be made, cancelled and left
+    for each; a timer of the kernel's costs two system calls, and a descriptor.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = _private.make_trio_deadline(self._fall_due)
+        self.is_usable = self._deadline is not None
+        self._waiter: trio.lowlevel.Task | None = None
+        self._is_due = False  # and nobody has been woken for it yet
+
+    def set(self, delay: float) -> None:
+        """See :class:`Alarm`."""
+        assert self._deadline is not None
+        self._deadline.set(trio.current_time() + delay)
+
+    def _fall_due(self) -> None:
+        if self._waiter is None:
+            self._is_due = True
+        else:
+            trio.lowlevel.reschedule(self._waiter)
+            self._waiter = None
+
+    async def watch(self, ring: Callable[[], Awaitable[object]]) -> None:
+        """See :class:`Alarm`."""
+        task = trio.lowlevel.current_task()
+        while True:
+            if self._is_due:  # since it rang last: there is nothing to wait for, but an end
+                await trio.lowlevel.checkpoint_if_cancelled()
+            else:
+                self._waiter = task
+                await trio.lowlevel.wait_task_rescheduled(self._abort_wait)
+            self._is_due = False
+            await ring()
+
+    def _abort_wait(self, raise_cancel: object) -> Abort:
+        self._waiter = None
+        return Abort.SUCCEEDED
+
+    def close(self) -> None:
+        """See :class:`Alarm`."""
+        self.set(math.inf)
+
+
+class ScopeAlarm:
+    """The deadline of a cancel scope: in every Trio, by its public names."""
 
     def __init__(self) -> None:
         self._scope = trio.CancelScope()
@@ -81,40 +116,3 @@ class DeadlineAlarm:
 
     def close(self) -> None:
         """See :class:`Alarm`."""
-
-
-if sys.platform == "linux" and sys.version_info >= (3, 13):
-
-    class TimerAlarm:
-        """A timer of the kernel's: Linux, real time, Python 3.13 and later.
-
-        It becomes readable as a socket does. A deadline costs a scope that is made, cancelled and
-        left: together a fifth of the time that a sleeping task takes.
-
-        Raises:
-          OSError: there is none to be had.
-        """
-
-        def __init__(self) -> None:
-            flags = os.TFD_NONBLOCK | os.TFD_CLOEXEC
-            self._descriptor: Final = os.timerfd_create(time.CLOCK_MONOTONIC, flags=flags)
-            self._has_rung = False
-
-        def set(self, delay: float) -> None:
-            """See :class:`Alarm`."""
-            # 0 would unset it, and what the kernel's integer can't hold is an error.
-            os.timerfd_settime(self._descriptor, initial=min(max(delay, 1e-9), _LONGEST))
-            self._has_rung = False
-
-        async def watch(self, ring: Callable[[], Awaitable[object]]) -> None:
-            """See :class:`Alarm`."""
-            while True:
-                await trio.lowlevel.wait_readable(self._descriptor)
-                self._has_rung = True
-                await ring()
-                if self._has_rung:  # it wasn't set again, which makes it unreadable as well
-                    os.timerfd_settime(self._descriptor, initial=0)
-
-        def close(self) -> None:
-            """See :class:`Alarm`."""
-            os.close(self._descriptor)

@@ -84,7 +84,7 @@ class Pump:
             self.budget = math.inf
             self._is_virtual = True
         self._due: Final = engine.due
-        self._alarm: Final = make_alarm(is_virtual=self._is_virtual)
+        self._alarm: Final = make_alarm()
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
         # never names: the interpreter's attribute caches depend on those.
         self._call_soon: Final = engine.loop.call_soon

@@ -36,6 +36,9 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``._runner.ki_pending``                        that one question
 ``cancel_shielded_checkpoint``'s message       a crossing is a schedule point, with one frame, not
                                                three; got from the public function itself
+``Runner.deadlines``, ``Runner.is_guest``,     to wake a task at a time without a scope for each
+``CancelScope._registered_deadline``,          time (:mod:`.trio_deadlines`)
+``._cancel()``
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -92,6 +95,7 @@ from .stock_loop import (
     set_running_loop,
     was_never_made,
 )
+from .trio_deadlines import TrioDeadline, make_trio_deadline
 from .trio_scheduler import (
     birth_of,
     clock_of,
@@ -111,6 +115,7 @@ __all__ = [
     "GuestDoor",
     "RoomyLoop",
     "TellsSettings",
+    "TrioDeadline",
     "UvloopDoor",
     "asyncgen_hooks",
     "begin_running",
@@ -128,6 +133,7 @@ __all__ = [
     "is_trio_fixture",
     "is_trios_sigint_handler",
     "is_unretrieved",
+    "make_trio_deadline",
     "may_wait_in_greenlet",
     "next_timer",
     "passes_cancel_point",
