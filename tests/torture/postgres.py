@@ -8,7 +8,8 @@ different ways, and started again. Promised is that
 2. after each restart every task comes through again, with the same pool;
 3. what a task knows to be committed is there in the end, once; of what it doesn't know, a
    transaction's rows are all there or none;
-4. nothing fails that nobody awaits, but in asyncpg's own protocol (see :func:`is_asyncpgs_own`).
+4. nothing fails that nobody awaits, but in asyncpg's own protocol (:func:`is_asyncpgs_own`), and
+   what asyncpg goes on with when its caller has gone (:func:`was_let_go`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ DEADLINE: Final = 30.0
 MOMENT: Final = 5.0
 """In which a call whose deadline has come must have ended."""
 CONNECTIONS: Final = 12
+
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What says that the server, or the way to it, has gone."""
 
 pg = trio2aio(asyncpg)
 
@@ -89,6 +93,7 @@ class Attack:
             "rows known to be committed": 0,
             "rows missing": 0,
             "errors of asyncpg's protocol": 0,
+            "connections lost while they were given back": 0,
         }
         self.has_ended = False
         self.pool: Any = None
@@ -105,6 +110,8 @@ class Attack:
         """What asyncio would log: promise 4."""
         if is_asyncpgs_own(context):
             self.count("errors of asyncpg's protocol")
+        elif was_let_go(context):
+            self.count("connections lost while they were given back")
         else:
             raise context.get("exception") or RuntimeError(context["message"])
 
@@ -193,7 +200,7 @@ class Client:
         with trio.move_on_after(seconds) as deadline:
             try:
                 await way()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except LOST:
                 failed = True
             except asyncpg.InternalClientError:  # see is_asyncpgs_own()
                 self.attack.count("errors of asyncpg's protocol")
@@ -252,3 +259,13 @@ def is_asyncpgs_own(context: dict[str, Any]) -> bool:
     progress``.
     """
     return isinstance(context.get("exception"), asyncpg.InternalClientError)
+
+
+def was_let_go(context: dict[str, Any]) -> bool:
+    """Whether it is the end of what was awaited by somebody who was cut short.
+
+    asyncpg's pool shields the giving back of a connection. If that fails when nobody waits for it
+    any more, asyncio tells the exception handler (``asyncio.shield``, from Python 3.14 on).
+    """
+    is_shielded = context["message"].endswith("exception in shielded future")
+    return is_shielded and isinstance(context.get("exception"), LOST)
