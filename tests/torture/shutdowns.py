@@ -107,7 +107,7 @@ HANDLER_CANCELLED: Final = re.compile(
 # asyncio's stream protocols keep a connection's error in a future of their own too, which they mark
 # as seen when they are collected. Once in two thousand runs one was collected before its protocol.
 CONNECTION_LOST: Final = re.compile(
-    r"^Future exception was never retrieved\nfuture: <Future finished exception=ConnectionResetError"
+    r"^Future exception was never retrieved\nfuture: <Future finished exception=Connection\w+Error"
     r".*?^ConnectionResetError: [^\n]*\n",
     re.DOTALL | re.MULTILINE,
 )
