@@ -79,11 +79,12 @@ MAY_IMPORT = {
     "_views": {"_bridge", "_crossing", "_guest", "_private", "_untrusted"},
     "_crossing": {"_bridge", "_exits", "_guest", "_guest_ctrl_c", "_private", "_untrusted"},
     "_guest": {
-        *("_asyncio_side", "_bridge", "_exits", "_guest_context", "_guest_ctrl_c"),
+        *("_asyncio_side", "_bridge", "_guest_context", "_guest_ctrl_c", "_guest_end"),
         *("_guest_nursery", "_loop_clock", "_private"),
     },
     "_guest_context": {"_guest_ctrl_c", "_private"},
     "_guest_ctrl_c": {"_private"},
+    "_guest_end": {"_exits", "_guest_ctrl_c", "_private"},
     "_guest_nursery": {"_call_nursery"},
     "_bridge": {"_breakpoints", "_private"},
     "_nursery": {

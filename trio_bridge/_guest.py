@@ -26,16 +26,14 @@ greenlet, and the guest mode with its thread.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
 import sys
-import threading
 from contextvars import Context
 from threading import get_ident
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import outcome
 import trio
@@ -44,13 +42,14 @@ from sniffio import thread_local as sniffio_thread_local
 from . import _private
 from ._asyncio_side import HostSide
 from ._bridge import Bridge, below, by_loop
-from ._exits import bare_exit
 from ._guest_context import RunContext, TrioToCome
 from ._guest_ctrl_c import CtrlC, runs_trio, uninterrupted
+from ._guest_end import GuestEnd
 from ._guest_nursery import GuestNursery
 from ._loop_clock import LoopClock
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 T = TypeVar("T")
@@ -118,7 +117,7 @@ class TrioGuest:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)
         self.budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
-        self._owner: Final = GuestNursery(loop, self.call_for_tick)
+        self.owner: Final = GuestNursery(loop, self.call_for_tick)
         self._context: Final = Context()
         self.ctrl_c: Final = CtrlC(loop, self.look_again)
         self._tick: Callable[[], object] | None = None
@@ -128,10 +127,8 @@ class TrioGuest:
         self._descriptor = -1
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_when = math.inf
-        self._is_to_end: Final = trio.Event()
+        self.end: Final = GuestEnd(self)
         self._outcome: outcome.Outcome[object] | None = None
-        self._has_ended: asyncio.Future[None] | None = None
-        self._ending: asyncio.Task[None] | None = None
 
     # ---- phase 1: Trio starts
 
@@ -144,24 +141,24 @@ class TrioGuest:
         """
         _make_room()
         self.ctrl_c.prepare()
-        self._side = self._start_run()
+        self.side = self._start_run()
         self._run_context = RunContext()
-        self._bridge = Bridge(
+        self.bridge = Bridge(
             self.loop,
-            side=self._side,
-            nursery=self._owner,
+            side=self.side,
+            nursery=self.owner,
             pump=self,
             cancel_warn_after=5.0,
             redeliver_cancel_after=None,
             reschedule=self._reschedule,
         )
-        self._bridge.open()
+        self.bridge.open()
         setattr(self.loop, "close", self._close_loop)  # noqa: B010 -- mypy: a method
         self.ctrl_c.take()
         self._open_door()
-        while not self._owner.is_open:
+        while not self.owner.is_open:
             self._make_ticks()
-        return self._bridge
+        return self.bridge
 
     def _start_run(self) -> HostSide:
         hooks = sys.get_asyncgen_hooks()
@@ -199,25 +196,16 @@ class TrioGuest:
 
     @trio.lowlevel.enable_ki_protection
     async def _main(self) -> None:
-        below.set(self._bridge)
+        below.set(self.bridge)
         async with trio.open_nursery() as nursery:
-            self._owner.open(nursery, self._side)
-            await self._wait_until_closed()
-            for owner in list(self._bridge.trio_owners):
+            self.owner.open(nursery, self.side)
+            await self.end.wait_for_begin()
+            for owner in list(self.bridge.trio_owners):
                 owner.end()
-            for host in list(self._bridge.adopters.values()):
+            for host in list(self.bridge.adopters.values()):
                 host.look_again()  # whether it has come to its end: the bridge has
             nursery.cancel_scope.cancel()
         below.set(None)  # Trio keeps this task, and so its context, in a cycle
-
-    async def _wait_until_closed(self) -> None:
-        while True:
-            try:
-                await self._is_to_end.wait()
-            except KeyboardInterrupt as exc:
-                self._owner.exit(exc)
-            else:
-                return
 
     # ---- phase 2: ticks
 
@@ -230,16 +218,16 @@ class TrioGuest:
 
     @uninterrupted
     def _make_ticks(self) -> None:
-        if not self._bridge.is_open:
+        if not self.bridge.is_open:
             return  # Trio has ended, and this was one callback too many
         self._ticks_to_come = None
         self._is_waiting = False
         self.resume()
-        self._side.leave()
+        self.side.leave()
         try:
             self._make_batch()
         finally:
-            self._side.enter()
+            self.side.enter()
         if self._outcome is not None:
             self._finish(self._outcome)
         elif self._tick is not None:
@@ -302,7 +290,7 @@ class TrioGuest:
     @uninterrupted
     def look_again(self) -> None:
         """Make a tick soon. An exit that leaves the loop may have taken our callback with it."""
-        if not self._bridge.is_open or self._bridge.is_inherited or self.loop.is_closed():
+        if not self.bridge.is_open or self.bridge.is_inherited or self.loop.is_closed():
             return
         if self._alarm is not None:
             self._alarm.cancel()
@@ -312,7 +300,7 @@ class TrioGuest:
     @uninterrupted
     def call_for_tick(self) -> None:
         """Something is about to be scheduled in Trio. Saves Trio the call by its descriptor."""
-        if self._bridge.thread != get_ident():
+        if self.bridge.thread != get_ident():
             self.resume()  # a loop that isn't ours goes on in another thread
         if self._is_waiting:
             assert self._clock.door is not None
@@ -331,8 +319,8 @@ class TrioGuest:
     def resume(self) -> None:
         """Make this Trio run the thread's."""
         if self._run_context.take():
-            self._side.use_this_thread()
-            self._bridge.move_here()
+            self.side.use_this_thread()
+            self.bridge.move_here()
             self.ctrl_c.take_again()
 
     def has_run(self, runner: object) -> bool:
@@ -363,7 +351,7 @@ class TrioGuest:
         if not loop.is_running():  # else it refuses
             # More than one, if what asyncio finalizes calls Trio again.
             while (guest := guest_of(loop)) is not None and not loop.is_closed():
-                guest.run_to_end(exits)
+                guest.end.run(exits)
         type(loop).close(loop)
         if loop.is_closed():
             vars(loop).pop("close", None)
@@ -375,86 +363,16 @@ class TrioGuest:
     def _let_go(self) -> None:
         # What is left of Trio leads to us, in cycles. The loop is to go when its users let it go.
         self._clock.release()
-        for name in ("loop", "_bridge", "_side", "_owner", "_has_ended", "_ending", "_alarm"):
+        for name in ("loop", "bridge", "side", "owner", "end", "_alarm"):
             vars(self).pop(name, None)
 
-    def run_to_end(self, exits: list[BaseException]) -> None:
-        """End Trio, with the loop running as long as it takes.
-
-        Args:
-          exits: gets the first exit (Ctrl-C) that leaves the loop meanwhile.
-
-        Raises:
-          BaseException: the second one.
-        """
-        if self._bridge.is_inherited:
-            self.suspend()
-            self.ctrl_c.end()
-            self._bridge.close()  # the parent process ends it
-            # As garbage, some time, Trio's run would clear the run context that others use by then.
-            _inherited.append(self._tick)
-            return
-        if _private.get_running_loop() is None:
-            self._run_until_ended(exits)
-            return
-        # Another loop runs in this thread, and is closing ours.
+    def forget(self) -> None:
+        """The run is the parent process's, which has forked, and ends it."""
         self.suspend()
-        thread = threading.Thread(target=self._run_until_ended, args=(exits,))
-        thread.start()
-        thread.join()
-        self.ctrl_c.give_back()
-
-    def _run_until_ended(self, exits: list[BaseException]) -> None:
-        if self._ending is None:
-            self._ending = self.loop.create_task(self._await_end())
-        while not self._ending.done():  # somebody else may have called stop() before
-            try:
-                self._ending.add_done_callback(_stop_loop)
-                self.loop.run_forever()
-            except (SystemExit, KeyboardInterrupt) as exc:
-                self.look_again()
-                if exits:
-                    raise
-                exits.append(exc)  # Trio's tasks are being cancelled: give them the time they need
-            finally:
-                self._ending.remove_done_callback(_stop_loop)
-        self._ending.result()
-
-    @uninterrupted
-    async def _await_end(self) -> None:
-        self.resume()
-        self.look_again()
-        await self._end_callers()
-        # What asyncio's tasks have left open ends now. Not so what Trio's have: they may be in the
-        # body of a manager of asyncio's for as long as they clean up. So is_ending comes later.
-        self._owner.lets_managers_outlive_tasks = False
-        self._has_ended = self.loop.create_future()
-        self.call_for_tick()
-        self._side.call_trio(None, self._is_to_end.set)
-        while not self._has_ended.done():
-            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
-                await asyncio.wait([self._has_ended])
-        await self._end_owners()
-
-    async def _end_callers(self) -> None:
-        """Cancel the asyncio tasks that are in Trio code: they may need Trio to clean up."""
-        cancelled: set[asyncio.Task[Any]] = set()
-        while callers := {task for task in self._owner.callers if not task.done()} - cancelled:
-            for task in callers:
-                task.cancel()
-            cancelled |= callers
-            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
-                await asyncio.wait(callers)
-
-    async def _end_owners(self) -> None:
-        """Leave what Trio's tasks have entered and not left: they are gone."""
-        owners = list(self._bridge.owners)
-        while tasks := {task for owner in owners if (task := owner.end()) and not task.done()}:
-            with contextlib.suppress(asyncio.CancelledError):  # by who cancels all tasks
-                await asyncio.wait(tasks)
-            for task in tasks:
-                if task.done() and not task.cancelled() and (exc := task.exception()) is not None:
-                    self._report(exc)
+        self.ctrl_c.end()
+        self.bridge.close()
+        # As garbage, some time, Trio's run would clear the run context that others use by then.
+        _inherited.append(self._tick)
 
     @uninterrupted
     def _keep_outcome(self, run_outcome: outcome.Outcome[object]) -> None:
@@ -470,24 +388,12 @@ class TrioGuest:
                 os.close(self._descriptor)
             self._run_context.end()
             if isinstance(run_outcome, outcome.Error):
-                self._report(run_outcome.error)
+                self.end.report(run_outcome.error)
         finally:
-            self._bridge.is_ending = True
-            self._bridge.close()
-            if self._has_ended is not None:
-                self._has_ended.set_result(None)
+            self.bridge.is_ending = True
+            self.bridge.close()
+            self.end.trio_has_ended()
             self.ctrl_c.end()  # last, as it may come at any line from here on
-
-    def _report(self, error: BaseException) -> None:
-        error = bare_exit(error)
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            self._owner.exit(error)
-        else:
-            self._owner.fail(error)
-
-
-def _stop_loop(task: asyncio.Task[None]) -> None:
-    task.get_loop().stop()
 
 
 def _make_room() -> None:
