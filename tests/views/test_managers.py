@@ -2333,6 +2333,44 @@ def test_the_loop_ends_while_asyncios_tasks_are_in_managers(how):
     assert [what for what, _ in log] == ["enter", *cleaned_up, "exit"]
 
 
+# ---- half a manager
+
+
+class EnteredPlainly:
+    def __enter__(self):
+        raise AssertionError("it isn't a manager")
+
+
+class LeftAsync(EnteredPlainly):
+    async def __aexit__(self, *details):
+        raise AssertionError("it isn't a manager")
+
+
+class LeftPlainly:
+    def __exit__(self, *details):
+        raise AssertionError("it isn't a manager")
+
+
+class EnteredAsync(LeftPlainly):
+    async def __aenter__(self):
+        raise AssertionError("it isn't a manager")
+
+
+@pytest.mark.parametrize("half", [EnteredPlainly, LeftAsync, LeftPlainly, EnteredAsync])
+def test_half_a_manager_is_refused_as_it_is_without_a_view(half):
+    async def main():
+        with pytest.raises(TypeError, match="asynchronous context manager") as of_view:
+            async with trio2aio(half()):
+                raise AssertionError("it isn't a manager")
+        with pytest.raises(TypeError, match="asynchronous context manager") as of_original:
+            async with half():
+                raise AssertionError("it isn't a manager")
+        if half in (LeftAsync, EnteredAsync):
+            assert str(of_view.value) == str(of_original.value)
+
+    trio_bridge.run(main)
+
+
 # ---- Ctrl-C
 
 HEAD = """

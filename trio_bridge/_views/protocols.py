@@ -284,25 +284,25 @@ class _Class(View):
 
 
 _PROTOCOLS: Final = (
-    # one of these names, the methods
-    (("__iter__",), _Iterable),
-    (("__reversed__",), _Reversible),
-    (("__enter__",), _Manager),
-    (("__enter__", "__aenter__"), _AsyncEntered),
-    (("__exit__", "__aexit__"), _AsyncLeft),
-    (("__await__",), _Awaitable),
-    (("__aiter__",), _AsyncIterable),
-    (("__anext__",), _AsyncIterator),
+    ("__iter__", _Iterable),
+    ("__reversed__", _Reversible),
+    ("__enter__", _Manager),
+    ("__aenter__", _AsyncEntered),
+    ("__aexit__", _AsyncLeft),
+    ("__await__", _Awaitable),
+    ("__aiter__", _AsyncIterable),
+    ("__anext__", _AsyncIterator),
 )
+_ASYNC_OF_PLAIN: Final = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
+"""A view of a plain manager is an async one too, if its class has nothing of one itself."""
 
 
-_SPECIALS: Final = (*_FORWARDED, *(name for names, _ in _PROTOCOLS for name in names))
+_SPECIALS: Final = (*_FORWARDED, *dict(_PROTOCOLS), "__exit__")
 
 
 def view_class_of(views: Views, cls: Any) -> type[View]:
     """A view class for the objects of type ``cls``."""
-    bases: list[type[View]]
-    bases = [base for names, base in _PROTOCOLS if any(has_special(cls, name) for name in names)]
+    bases = _protocols_of(cls)
     if issubclass(cls, type):
         bases.append(_Class)
     if _Awaitable in bases and _is_startable(cls):
@@ -318,6 +318,13 @@ def view_class_of(views: Views, cls: Any) -> type[View]:
         coroutine: Any = Coroutine
         coroutine.register(view_class)
     return view_class  # type: ignore[no-any-return]
+
+
+def _protocols_of(cls: type) -> list[type[View]]:
+    names = {name for name in (*dict(_PROTOCOLS), "__exit__") if has_special(cls, name)}
+    if names.isdisjoint(_ASYNC_OF_PLAIN.values()):
+        names |= {_ASYNC_OF_PLAIN[name] for name in names & _ASYNC_OF_PLAIN.keys()}
+    return [base for name, base in _PROTOCOLS if name in names]
 
 
 def _around_crossings(views: Views, bases: list[type[View]]) -> dict[str, Any]:
