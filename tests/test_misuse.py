@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -153,6 +154,68 @@ def test_the_wrong_adapter_in_code_of_its_own_side():
         in text_of(caught.value)
     )
     assert "    await trio2aio(asyncio.sleep)(...)" in text_of(caught.value).splitlines()
+
+
+@pytest.fixture
+def a_library(tmp_path, monkeypatch):
+    """An asyncio library, installed: its class wants a running loop, its method awaits asyncio's."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "duckpond.py").write_text(
+        "import asyncio\n\n\n"
+        "class Pond:\n"
+        "    def __init__(self):\n"
+        "        self.loop = asyncio.get_running_loop()\n\n\n"
+        "async def feed(ducks):\n"
+        "    await asyncio.sleep(ducks)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module("duckpond")
+    del sys.modules["duckpond"]
+
+
+def test_a_librarys_object_made_in_trio_code(a_library):
+    async def makes_one():
+        return a_library.Pond()
+
+    with pytest.raises(RuntimeError) as caught:
+        trio_bridge.run(makes_one)
+    (note,) = caught.value.__notes__
+    assert note.splitlines() == [
+        "a_library.Pond belongs to asyncio and was used directly in Trio code. Write:",
+        "    trio2aio(a_library.Pond)(...)",
+        "Or write trio2aio(...) around makes_one, if that is asyncio code too",
+    ]
+
+
+def test_a_librarys_function_awaited_in_trio_code(a_library):
+    async def feeds():
+        await a_library.feed(3)
+
+    with pytest.raises(RuntimeError) as caught:
+        trio_bridge.run(feeds)
+    assert "    await trio2aio(a_library.feed)(...)" in text_of(caught.value).splitlines()
+
+
+def test_a_program_that_is_installed_itself(a_library):
+    """No line of the program's own: the library's last line has to do."""
+    with pytest.raises(RuntimeError) as caught:
+        trio_bridge.run(a_library.feed, 3)
+    assert text_of(caught.value).splitlines()[-2:] == [
+        "    await trio2aio(asyncio.sleep)(...)",
+        "Or write trio2aio(...) around feed, if that is asyncio code too",
+    ]
+
+
+async def test_what_is_awaited_without_a_call():
+    future = trio_bridge.current_loop().create_future()
+
+    async def awaits():
+        await future
+
+    with pytest.raises(TypeError) as caught:
+        await trio.to_thread.run_sync(trio_bridge.run, awaits)
+    assert "    await trio2aio(future)" in text_of(caught.value).splitlines()
 
 
 def test_an_unknown_engine_in_the_variable(monkeypatch):

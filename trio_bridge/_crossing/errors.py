@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import linecache
-import re
+import os
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 from .._untrusted import add_note, notes_of, set_context, set_traceback
+from .used_line import Use, line_of, use_at, use_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +32,13 @@ _E = TypeVar("_E", bound=BaseException)
 _BRIDGE: Final = __name__.partition(".")[0]
 # Frames that are nobody's code: neither the user's nor the bridge's.
 _DIRECTLY: Final = "directly"
-_USES: Final = re.compile(r"\b(await|(?:async )?with|async for\b.*?\bin)\s+([\w.]+)\((?!.*\)\.)")
-_ADAPTERS: Final = ("trio2aio", "aio2trio", "aio_as_trio", "trio_as_aio")
-_OURS: Final = (*_ADAPTERS, "unview", "current_loop", "trio_bridge.current_loop")
-_ADAPTED_RESULT: Final = re.compile(rf"\b(?:{'|'.join(_ADAPTERS)})\(([\w.]+)\(")
-_ADAPTED: Final = re.compile(rf"\b({'|'.join(_ADAPTERS)})\(([\w.]+)\)")
 _TURNED_ROUND: Final = {  # for the adapter that is right, those that are wrong
     "trio2aio": ("aio2trio", "trio_as_aio"),
     "aio2trio": ("trio2aio", "aio_as_trio"),
 }
-_CALLS: Final = re.compile(r"\b((?:asyncio|trio)\.\w+)\(")  # in a line that awaits nothing
+# Where installed code is: Python's own, and libraries.
+_PYTHON: Final = os.path.dirname(inspect.__file__) + os.sep
+_LIBRARIES: Final = ("site-packages", "dist-packages")
 # What Trio and asyncio say, who can't know the bridge.
 _ASYNCIO_ON_TRIOS_SIDE: Final = (
     "trio.run received unrecognized yield message",
@@ -50,6 +47,7 @@ _ASYNCIO_ON_TRIOS_SIDE: Final = (
     "'NoneType' object has no attribute 'create_future'",  # asyncio.Queue, Event, Lock
 )
 _PLUMBING: Final = frozenset({"asyncio", "trio", "outcome", "contextlib"})
+_THE_FUNCTION: Final = "the function that does it"
 _NOT_THE_USERS: Final = _PLUMBING | {_BRIDGE}
 
 
@@ -239,7 +237,7 @@ def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Pla
     if opened is not None:
         note += f', opened here:\n  File "{opened.filename}", line {opened.lineno}'
         note += f", in {opened.function}"
-        if line := linecache.getline(opened.filename, opened.lineno).strip():
+        if line := line_of(opened.filename, opened.lineno).strip():
             note += f"\n    {line}"
     add_note(group, note)
 
@@ -263,6 +261,12 @@ def _note(exc: BaseException) -> str | None:
         return _write("asyncio", "Trio", "trio2aio", exc)
     if message == "must be called from async context" and _raised_in(exc, "trio"):
         return _write("Trio", "asyncio", "aio2trio", exc)
+    if message == "Attempted to call run() from inside a run()" and _raised_in(exc, "trio"):
+        return (
+            f"Trio runs here already, and can't be run again {_DIRECTLY}. In asyncio code write\n"
+            "    await aio2trio(async_fn)(*args)\n"
+            "and in Trio code await async_fn(*args)"
+        )
     if message.startswith("Task got bad yield: <Deferred "):
         return (
             f"Twisted's Deferreds can't be awaited {_DIRECTLY} in asyncio code. Write:\n"
@@ -274,63 +278,61 @@ def _note(exc: BaseException) -> str | None:
 
 
 def _write(code: str, caller: str, adapter: str, exc: BaseException) -> str:
-    keyword, used, adapted_with = _use_in_user_code(exc)
-    if adapted_with in _TURNED_ROUND[adapter]:
+    use, function = _use_in_user_code(exc)
+    if use.adapted_with in _TURNED_ROUND[adapter]:
         other = "asyncio" if code == "Trio" else "Trio"
         return (
-            f"{used} belongs to {code}, and {adapted_with}(...) is for what belongs to {other}. "
-            f"Use it {_DIRECTLY} in {code} code; in {other} code write\n"
-            f"    {keyword} {adapter}({used})(...)"
+            f"{use.what} belongs to {code}, and {use.adapted_with}(...) is for what belongs to "
+            f"{other}. Use it {_DIRECTLY} in {code} code; in {other} code write\n"
+            f"    {use.written_with(adapter)}"
         )
-    if adapted_with or (used and used.startswith(f"{caller.lower()}.")):
-        used = None  # the innermost line isn't where the sides met
-    if used:
-        what, line = used, f"{keyword} {adapter}({used})(...)".lstrip()
+    if use.adapted_with or (use.what and use.what.startswith(f"{caller.lower()}.")):
+        use = Use()  # the innermost line isn't where the sides met
+    if use.what:
+        belongs, line = f"{use.what} belongs to {code} and was", use.written_with(adapter)
     else:
-        what = f"what belongs to {code}"
+        belongs = f"what belongs to {code} was"
         line = f"await {adapter}(awaitable)" if code == "asyncio" else f"await {adapter}(fn)(...)"
-    verb = "awaited" if used and keyword == "await" else "used"
-    belongs = f"{what} belongs to {code} and was" if used else f"{what} was"
+    verb = "awaited" if use.what and use.keyword == "await" else "used"
     return (
         f"{belongs} {verb} {_DIRECTLY} in {caller} code. Write:\n    {line}\n"
-        f"Or write {adapter}(...) around the function that does it, if that is {code} code too"
+        f"Or write {adapter}(...) around {function}, if that is {code} code too"
     )
 
 
-class _Use(NamedTuple):
-    """What a line of code awaits, enters, iterates or calls."""
+def _use_in_user_code(exc: BaseException) -> tuple[Use, str]:
+    """What the last line does that was reached of the program's own, and in which function it is.
 
-    keyword: str = ""
-    function: str | None = None
-    adapted_with: str | None = None
-
-
-def _use_in_user_code(exc: BaseException) -> _Use:
-    """What the last line of user code does that was reached."""
-    use = None
+    A library that fails where it was used on the wrong side was called by such a line. Where there
+    is none, it is the library's.
+    """
+    own, last = None, None
     for tb in _chain(exc.__traceback__):
         if _owner(tb.tb_frame) not in _NOT_THE_USERS:
-            use = _use_in(linecache.getline(tb.tb_frame.f_code.co_filename, tb.tb_lineno))
-    if use is None and (caller := place_of_caller()) is not None:
+            last = tb
+            own = own if _is_installed(tb.tb_frame) else tb
+    if (met := own or last) is not None:
+        return use_at(met), _name(met.tb_frame)
+    use = Use()
+    if (caller := place_of_caller()) is not None:
         # What was adapted is Trio's or asyncio's own. Only then does the caller's line tell.
-        use = _use_in(linecache.getline(caller.filename, caller.lineno))
-        use = use if use.adapted_with else None
-    return use or _Use()
+        use = use_in(line_of(caller.filename, caller.lineno))
+    return use if use.adapted_with else Use(), _THE_FUNCTION
 
 
-def _use_in(line: str) -> _Use:
-    match = _USES.search(line)
-    if match is None:
-        call = _CALLS.search(line)
-        return _Use("", call[1]) if call else _Use()
-    # A cancel scope takes an await on the other side.
-    keyword = "async with" if match[1] == "with" else match[1]
-    if match[2] not in _OURS:
-        return _Use(keyword, match[2])
-    if result := _ADAPTED_RESULT.search(line):  # around what a call has returned, on the wrong side
-        return _Use(keyword, result[1])
-    adapted = _ADAPTED.search(line)
-    return _Use(keyword, adapted[2], adapted[1]) if adapted else _Use()
+def _is_installed(frame: FrameType) -> bool:
+    """Whether it is code of a library or of Python's, and not of the program itself."""
+    # Not the code's own file: compiled code names one that isn't there.
+    file = frame.f_globals.get("__file__")
+    if type(file) is not str:
+        return False
+    return file.startswith(_PYTHON) or any(name in file for name in _LIBRARIES)
+
+
+def _name(frame: FrameType) -> str:
+    """The name of a frame's function, as it is written in its own scope."""
+    name = frame.f_code.co_qualname.rpartition("<locals>.")[2]
+    return _THE_FUNCTION if "<" in name else name
 
 
 def _raised_in(exc: BaseException, package: str) -> bool:

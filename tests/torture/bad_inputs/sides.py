@@ -95,6 +95,20 @@ async def a_nursery_in_asyncio_code():
         pass
 
 
+@asyncio_side(RuntimeError, "async with aio2trio(lock)")
+async def a_lock_in_asyncio_code():
+    """`async with lock` of Trio's in asyncio code"""
+    lock = trio.Lock()
+    async with lock:
+        pass
+
+
+@asyncio_side(RuntimeError, "Trio runs here already", "await aio2trio(async_fn)(*args)")
+async def trios_run_in_asyncio_code():
+    """`trio.run(main)` in asyncio code"""
+    trio.run(trio.sleep, 0)
+
+
 @asyncio_side(RuntimeError, "can't be entered by a plain `with`", "    async with aio2trio(scope):")
 async def a_scopes_view_by_a_plain_with():
     """`with aio2trio(scope):` in asyncio code"""
