@@ -41,4 +41,6 @@ def __getattr__(name: str) -> Any:
         return getattr(_policy, name)
     if name == "inspect":  # only who looks pays for it
         return importlib.import_module(".inspect", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._moved_names import hint
+
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint(name)}")

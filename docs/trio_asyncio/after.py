@@ -101,7 +101,8 @@ async def main():
     loop.call_later(0.01, future.set_result, "later")
     print("the future says", await aio_as_trio(future))
 
-    print("two at once:", await aio_as_trio(add_both)(store))
+    async with aio_as_trio(asyncio.timeout)(60):
+        print("two at once:", await aio_as_trio(add_both)(store))
 
     done = trio.Event()
     async with trio.open_nursery() as nursery:

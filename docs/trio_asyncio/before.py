@@ -102,7 +102,8 @@ async def main():
     loop.call_later(0.01, future.set_result, "later")
     print("the future says", await trio_asyncio.run_aio_future(future))
 
-    print("two at once:", await aio_as_trio(add_both)(store))
+    async with aio_as_trio(asyncio.timeout(60)):
+        print("two at once:", await aio_as_trio(add_both)(store))
 
     done = trio.Event()
     loop.call_soon(loop.run_trio_task, checkpoint, done)

@@ -7,6 +7,7 @@ The one before needs trio-asyncio, which a Python before 3.14 may have (the grou
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import trio_bridge
+from trio_bridge._moved_names import HERE
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "trio_asyncio"
 PACKAGES = str(Path(trio_bridge.__file__).parent.parent)
@@ -52,6 +54,34 @@ def test_the_program_afterwards():
 def test_the_program_before():
     pytest.importorskip("trio_asyncio", exc_type=ImportError)
     assert output("before.py") == (PAGE / "output.txt").read_text()
+
+
+def test_every_name_is_on_the_page_and_those_that_are_gone_say_what_to_write():
+    page = PAGE.with_suffix(".md").read_text()
+    for name, line in HERE.items():
+        assert f"`{name}" in page, name
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'") as caught:
+            getattr(trio_bridge, name)
+        assert line in str(caught.value)
+    with pytest.raises(AttributeError, match="no attribute 'nonesuch'$"):
+        trio_bridge.nonesuch  # noqa: B018
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="trio-asyncio doesn't import there")
+def test_no_name_of_trio_asyncios_is_forgotten():
+    if importlib.util.find_spec("trio_asyncio") is None:
+        pytest.skip("trio-asyncio is not installed")
+    # Elsewhere: importing it changes asyncio.
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        "import trio_asyncio; print(*dir(trio_asyncio))",
+    ]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    names = {name for name in listed if not name.startswith("_")}
+    assert names - {*trio_bridge.__all__, "TrioAsyncioDeprecationWarning"} == set(HERE)
 
 
 if __name__ == "__main__":
