@@ -158,7 +158,7 @@ def test_the_wrong_adapter_in_code_of_its_own_side():
 
 @pytest.fixture
 def a_library(tmp_path, monkeypatch):
-    """An asyncio library, installed: its class wants a running loop, its method awaits asyncio's."""
+    """An asyncio library, installed: its class wants a running loop, its function awaits."""
     folder = tmp_path / "site-packages"
     folder.mkdir()
     (folder / "duckpond.py").write_text(

@@ -63,7 +63,7 @@ def test_every_name_is_on_the_page_and_those_that_are_gone_say_what_to_write():
         with pytest.raises(AttributeError, match=f"no attribute '{name}'") as caught:
             getattr(trio_bridge, name)
         assert line in str(caught.value)
-    with pytest.raises(AttributeError, match="no attribute 'nonesuch'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'nonesuch'$"):
         trio_bridge.nonesuch  # noqa: B018
 
 
