@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+import xml.etree.ElementTree
 
 import pytest
 from conftest import PYTHONPATH, ROOT
@@ -115,6 +116,17 @@ def test_task_tree_prints_what_the_documentation_shows(tmp_path):
     documentation = (ROOT / "docs" / "inspect.md").read_text()
     shown = documentation.partition("```text\n")[2].partition("```")[0]
     assert _without_lines_and_numbers(result.stdout) == _without_lines_and_numbers(shown)
+    assert _without_lines_and_numbers(_drawn("tree_text.svg")) == _without_lines_and_numbers(shown)
+
+
+def _drawn(picture):
+    """The lines of a picture of a terminal's: its words, from left to right, line by line."""
+    lines = {}
+    for text in xml.etree.ElementTree.parse(ROOT / "docs" / picture).iter():
+        if text.tag.endswith("}text") and "clip-path" in text.attrib:
+            lines.setdefault(float(text.get("y")), []).append((float(text.get("x")), text.text))
+    rows = ["".join(words for _, words in sorted(lines[y])) for y in sorted(lines)]
+    return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows)
 
 
 def _without_lines_and_numbers(tree):

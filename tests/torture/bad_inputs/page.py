@@ -46,7 +46,7 @@ def text() -> str:
 
 def _title(module: object) -> str:
     doc = module.__doc__ or ""
-    return " ".join(doc.split()).rstrip(".")
+    return " ".join(doc.split()).rstrip(".").replace("``", "`")
 
 
 def _row(bad_input: BadInput) -> str:
@@ -56,4 +56,9 @@ def _row(bad_input: BadInput) -> str:
 
 def _said(words: tuple[str, ...]) -> str:
     parts = (part.strip() for word in words for part in word.split("\n"))
-    return ", ".join(f"`{part}`" for part in parts if part).replace("|", "\\|")
+    return ", ".join(_code(part) for part in parts if part).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    """As code, with backquotes around those that are in it."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
