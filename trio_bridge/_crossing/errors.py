@@ -46,6 +46,10 @@ _ASYNCIO_ON_TRIOS_SIDE: Final = (
     "There is no current event loop in thread",
     "'NoneType' object has no attribute 'create_future'",  # asyncio.Queue, Event, Lock
 )
+_ANOTHER_LOOP: Final = (
+    "attached to a different loop",
+    "is bound to a different event loop",  # asyncio.Queue, Event, Lock
+)
 _PLUMBING: Final = frozenset({"asyncio", "trio", "outcome", "contextlib"})
 _THE_FUNCTION: Final = "the function that does it"
 _NOT_THE_USERS: Final = _PLUMBING | {_BRIDGE}
@@ -266,6 +270,14 @@ def _note(exc: BaseException) -> str | None:
             f"Trio runs here already, and can't be run again {_DIRECTLY}. In asyncio code write\n"
             "    await aio2trio(async_fn)(*args)\n"
             "and in Trio code await async_fn(*args)"
+        )
+    if message.endswith(_ANOTHER_LOOP):
+        # Before Python 3.14 asyncio.get_event_loop() makes one, in Trio code of the main thread.
+        return (
+            "What was awaited belongs to another loop. A library's object that was made "
+            f"{_DIRECTLY} in Trio code, where no loop is running, may have one of its own: write\n"
+            "    trio2aio(make)(...)\n"
+            "and not trio2aio(make(...))"
         )
     if message.startswith("Task got bad yield: <Deferred "):
         return (

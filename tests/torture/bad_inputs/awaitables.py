@@ -10,7 +10,7 @@ import trio.testing
 from trio_bridge import aio2trio, current_loop, new_event_loop, trio2aio
 
 from .hostile import Mischief, fails
-from .kinds import asyncio_own, own
+from .kinds import asyncio_own, bad, own
 
 
 class Awaits:
@@ -148,7 +148,7 @@ async def _await(awaitable):
     return await awaitable
 
 
-@own(RuntimeError, "attached to a different loop")
+@bad(RuntimeError, "attached to a different loop", "trio2aio(make)(...)")
 async def a_future_of_another_loop():
     """`await trio2aio(future)` of another loop"""
     loop = new_event_loop()
@@ -158,7 +158,7 @@ async def a_future_of_another_loop():
         loop.close()
 
 
-@own(RuntimeError, "attached to a different loop")
+@bad(RuntimeError, "attached to a different loop", "trio2aio(make)(...)")
 async def a_future_of_a_closed_loop():
     """`await trio2aio(future)` of a loop that is closed"""
     loop = new_event_loop()
