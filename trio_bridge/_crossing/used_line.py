@@ -63,9 +63,9 @@ def use_in(line: str) -> Use:
     return Use(keyword, adapted[2], True, adapted[1]) if adapted else Use()
 
 
-def line_of(filename: str, lineno: int) -> str:
-    """The line's text; nothing where there is none."""
-    return linecache.getline(filename, lineno)
+def line_of(filename: str, lineno: int | None) -> str:
+    """The line's text; nothing where there is none, as in code that a program has made."""
+    return "" if lineno is None else linecache.getline(filename, lineno)
 
 
 def _on_the_other_side(keyword: str) -> str:
