@@ -931,6 +931,32 @@ async def test_to_transport_writing_to_a_closed_transport_is_ignored_but_said(ca
         transport.write("text")
 
 
+async def test_to_transport_what_is_written_while_a_closed_transport_sends_is_sent(stream_pair):
+    class SaysGoodBye(Recorder):
+        """As asyncio's TLS, which can't while it is paused, and closes all the same."""
+
+        def resume_writing(self):
+            super().resume_writing()
+            self.transport.write(b"good-bye")
+
+    stream, peer = stream_pair()
+    transport, protocol = to_transport(stream, SaysGoodBye)
+    message = os.urandom(200_000)
+
+    @trio2aio
+    def write_and_close():
+        transport.write(message)
+        transport.close()
+
+    write_and_close()
+    assert protocol.calls == ["made", "pause"]
+    assert await receive_all(peer) == message + b"good-bye"
+    await protocol.lost.wait()
+    assert protocol.calls == ["made", "pause", "resume", ("lost", None)]
+    transport.write(b"too late")
+    await peer.aclose()
+
+
 async def test_to_transport_set_protocol():
     left, right = trio.testing.memory_stream_pair()
     transport, first = to_transport(left, Recorder)

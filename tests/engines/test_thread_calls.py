@@ -73,6 +73,27 @@ def test_4_6_a_threads_coroutine_has_an_end_while_the_loop_closes(_):
     assert all(future.cancelled() or future.result() == "Riri" for future in done)
 
 
+async def test_4_6_the_loops_own_callbacks_are_not_refused_what_threads_are():
+    loop = current_loop()
+    called = []
+
+    @trio2aio
+    async def call_while_it_is_shut():
+        loop.thread_calls.shut()
+        try:
+            loop.call_soon_threadsafe(called.append, "its own")
+            caller = Caller(lambda: loop.call_soon_threadsafe(called.append, "a thread's"))
+            caller.start()
+            caller.join()
+        finally:
+            loop.thread_calls.open()
+        await asyncio.sleep(0)
+        return caller.error
+
+    assert str(await call_while_it_is_shut()) == "Event loop is closed"
+    assert called == ["its own"]
+
+
 def test_4_6_a_threads_failing_coroutine_fails_its_future_only():
     async def fail():
         raise ZeroDivisionError

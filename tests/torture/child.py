@@ -8,6 +8,7 @@ then it says where each of its threads is, and dies.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -57,7 +58,12 @@ class Child:
 
     def __exit__(self, *error: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError):  # what it hasn't read
+            self.process.stdin.close()
+        self.process.stdout.close()
         self._stderr.close()
 
     def tell(self, **words: Any) -> None:
@@ -89,11 +95,12 @@ class Child:
             self._fail("didn't end after its figures")
         if status:
             self._fail("failed")
-        if self._said_on_stderr():
+        if self.complaints():
             self._fail("complained")
         return figures
 
-    def _said_on_stderr(self) -> str:
+    def complaints(self) -> str:
+        """What it has said on stderr."""
         self._stderr.seek(0)
         return self._stderr.read()
 
@@ -104,5 +111,5 @@ class Child:
             status = None
         raise AssertionError(
             f"{self._name} {what} (status {status}); repeat: {self._repeat}\n"
-            f"{self._said_on_stderr()[-20_000:]}"
+            f"{self.complaints()[-20_000:]}"
         )

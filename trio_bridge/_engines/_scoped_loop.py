@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVarTuple
 
+from .. import _private
 from ._signals import SignalHandlers
 from ._thread_calls import ThreadCalls
 
@@ -45,10 +46,12 @@ class ScopedLoop(_Loop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """As asyncio's, and what it accepts is run."""
+        """As asyncio's, and what it accepts of another thread is run."""
         calls = self.thread_calls
         with calls.gate:
-            if calls.is_shut:
+            # Its own callbacks may still: before Python 3.13 a thread's future that is cancelled
+            # with its task does, and concurrent.futures prints the refusal.
+            if calls.is_shut and _private.get_running_loop() is not self:
                 raise RuntimeError("Event loop is closed")
             return super().call_soon_threadsafe(callback, *args, context=context)
 

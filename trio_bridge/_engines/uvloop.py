@@ -29,6 +29,7 @@ import trio
 import uvloop
 
 from .. import _private
+from ._connecting import connecting
 from ._interface import NOW
 from ._scoped_loop import ScopedLoop
 from ._virtual_timers import VirtualTimers
@@ -112,6 +113,32 @@ class UvloopEventLoop(_private.TellsSettings, ScopedLoop, _Loop):
         start = partial(_start_asyncios_tls, self) if is_asyncios else super().start_tls
         result: asyncio.Transport | None = await start(transport, protocol, sslcontext, **options)
         return result
+
+    async def create_connection(self, *args: Any, **options: Any) -> Any:
+        """As asyncio's."""
+        return await connecting(super().create_connection(*args, **options))
+
+    async def create_unix_connection(self, *args: Any, **options: Any) -> Any:
+        """As asyncio's."""
+        return await connecting(super().create_unix_connection(*args, **options))
+
+    async def connect_accepted_socket(self, *args: Any, **options: Any) -> Any:
+        """As asyncio's."""
+        return await connecting(super().connect_accepted_socket(*args, **options))
+
+    async def create_datagram_endpoint(
+        self, protocol_factory: Callable[[], Any], *args: Any, **options: Any
+    ) -> Any:
+        """As asyncio's."""
+        is_open = False  # uvloop forgets to close it if it is cancelled; it waits a turn, no more
+
+        def make_protocol() -> Any:
+            nonlocal is_open
+            is_open = True
+            return protocol_factory()
+
+        making = super().create_datagram_endpoint(make_protocol, *args, **options)
+        return await connecting(making, waits_shortly=lambda: is_open)
 
     def run_forever(self) -> None:
         """Refuse: Trio runs it."""

@@ -108,6 +108,7 @@ class StreamTransport(asyncio.Transport):
         self._low_water, self._high_water = _water_marks(None, None)
         self._is_eof_wanted = False
         self._is_closing = False
+        self._takes_writes = True
         self._is_forceful = False
         self._is_closing_stream = False
         self._is_lost = False
@@ -134,6 +135,7 @@ class StreamTransport(asyncio.Transport):
             protocol.connection_made(self)
         except BaseException:
             self._is_closing = self._is_forceful = self._is_lost = True
+            self._takes_writes = False
             raise
         _open_transports.add(self)
         self._receiver = self._loop.create_task(self._receive_until_end())
@@ -241,7 +243,7 @@ class StreamTransport(asyncio.Transport):
         if self._is_eof_wanted:
             raise RuntimeError("Cannot call write() after write_eof()")
         data = b"".join(list_of_data)
-        if self._is_closing:
+        if not self._takes_writes:
             self._ignore_write()
         elif data:
             self._buffer += data
@@ -310,6 +312,7 @@ class StreamTransport(asyncio.Transport):
                     has_sent_eof = True
                     await aio2trio(cast("trio.abc.HalfCloseableStream", self._stream).send_eof)()
                 elif self._is_closing:
+                    self._takes_writes = False
                     return
                 else:
                     self._sender_wakeup.clear()
@@ -324,9 +327,15 @@ class StreamTransport(asyncio.Transport):
         return self._is_closing
 
     def close(self) -> None:
-        """Receive no more, send what is buffered, then close the stream gracefully."""
+        """Receive no more, send what is buffered, then close the stream gracefully.
+
+        What is written while there is something in the buffer is sent too, as in asyncio: its TLS
+        may have what it couldn't write while it was paused, the good-bye at least.
+        """
         self._is_abandoned = False
         self._is_closing = True
+        if not self._buffer:
+            self._takes_writes = False
         self._sender_wakeup.set()
 
     def abort(self) -> None:
@@ -338,6 +347,7 @@ class StreamTransport(asyncio.Transport):
         if self._is_forceful or self._is_lost:
             return
         self._is_forceful = self._is_closing = True
+        self._takes_writes = False
         self._error = exc
         self._buffer.clear()
         if self._sender is not None:
