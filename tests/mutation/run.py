@@ -110,12 +110,13 @@ def changes(diff: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".tox" / "mutation-run")
+    parser.add_argument("--number", type=int, default=sys.maxsize, help="try so many, not all")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     run = Run(options.folder.resolve())
     if not options.list:
         run.prepare()
-        run.do("cosmic_ray.cli", "exec", f"{HERE}/cosmic-ray.toml", run.session)
+        run.do("forked", run.session, options.number)
     run.report()
 
 

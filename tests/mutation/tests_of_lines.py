@@ -1,7 +1,7 @@
 """A pytest plugin that writes down which tests ran which lines of the mutated modules.
 
-``python -m pytest -p tests_of_lines ...`` with this folder on the path. What a test runs in a process
-of its own counts as well (:mod:`lines_of_a_child`).
+``python -m pytest -p tests_of_lines ...`` with this folder on the path. What a test runs in a
+process of its own counts as well (:mod:`lines_of_a_child`).
 """
 
 from __future__ import annotations
