@@ -211,7 +211,7 @@ class AsyncioOwner:
                 carry_back(self._context)
             if host is None:
                 return step.result()
-            if host.cancelled_by is not None and not self.is_ending:
+            if host.cancelled_by is not None:
                 self._task.uncancel()  # it is the caller that was cancelled: the task goes on
             return host.result()
         finally:
