@@ -275,6 +275,30 @@ async def test_an_owner_that_is_abandoned_takes_its_last_step(from_thread):
     assert one.at_end == 1
 
 
+async def test_an_owner_that_is_abandoned_twice():
+    one = Owner()
+    task = await one.owner.call(one.step)
+    one.owner.abandon()
+    one.owner.abandon()
+    await trio2aio(asyncio.wait)([task])
+    assert one.at_end == 1
+
+
+async def test_an_owner_that_is_abandoned_in_a_step():
+    one = Owner()
+    await one.owner.call(one.step)
+
+    async def step():
+        one.owner.abandon()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert one.at_end == 0
+        return asyncio.current_task()
+
+    await trio2aio(asyncio.wait)([await one.owner.call(step)])
+    assert one.at_end == 1
+
+
 async def test_an_owner_that_is_abandoned_has_its_last_step_asked_for_no_more():
     one = Owner()
     await one.owner.call(one.step)
@@ -328,7 +352,7 @@ async def test_the_last_step_of_a_caller_that_is_cancelled_already():
         await one.owner.call(one.step)
 
         async def step(one=one):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             return one.owner.cancellation, asyncio.current_task().cancelling()
 
         with trio.CancelScope() as scope:

@@ -14,6 +14,8 @@ import trio
 
 import trio_bridge
 from trio_bridge import _guest_ctrl_c, aio2trio, open_asyncio_nursery, trio2aio
+from trio_bridge._crossing import AsyncioManager, AsyncioOwner
+from trio_bridge._crossing.to_trio import TrioCall, caller, delivered
 
 PACKAGE = Path(trio_bridge.__file__).parent
 OURS = (
@@ -105,6 +107,8 @@ async def trio_checkpoint():
 async def use_trio():
     await use(aio2trio, trio_checkpoint)
     aio2trio(trio.Event)().set()
+    bridge, task = caller(asyncio.get_running_loop())
+    delivered(TrioCall(bridge, task, trio_checkpoint, (), {}), task)
 
 
 async def in_asyncio():
@@ -117,7 +121,29 @@ async def says_started(task_status):
     task_status.started()
 
 
+async def by_hand():
+    """Without a view around it, which holds Ctrl-C back as well."""
+    owner = AsyncioOwner(at_end=asyncio_checkpoint)
+    await owner.call(asyncio_checkpoint)
+    await owner.advance(asyncio_checkpoint)
+    await owner.leave(asyncio_checkpoint, interruption=None, is_thrown=False)
+    manager = AsyncioManager(Manager(asyncio_checkpoint))
+    await manager.enter()
+    await manager.leave(None)
+
+
+@trio2aio
+async def by_the_hand_of_asyncio():
+    bridge, task = caller(asyncio.get_running_loop())
+    call = TrioCall(bridge, task, trio_checkpoint, (), {}, cancel_scope=trio.CancelScope())
+    await aio2trio(call.run)()
+    call.settle()
+    await call
+
+
 async def in_trio():
+    await by_hand()
+    await by_the_hand_of_asyncio()
     await use(trio2aio, asyncio_checkpoint)
     await trio2aio(in_asyncio)()
     async with open_asyncio_nursery() as nursery:
@@ -134,7 +160,7 @@ IN_TRIO = {
     # before anything has begun
     *("AsyncioNursery.start_soon", "AsyncioNursery.start", "AsyncioNursery.cancel_scope", "_check"),
     *("open_asyncio_nursery", "_OpenNursery.__init__", "place_of_caller", "_owner", "_package"),
-    "crossing_to_asyncio",
+    *("crossing_to_asyncio", "AsyncioOwner.__init__", "AsyncioManager.__init__"),
     # around code of the user's
     *("CallScope.__enter__", "CallScope.__exit__", "TrioCall.run_in_scope"),
     *("TrioManager._enter", "check_awaitable", "_interruptible", "_Step._call_function"),

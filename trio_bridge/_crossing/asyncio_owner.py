@@ -187,7 +187,6 @@ class AsyncioOwner:
         if self.bridge.open_in != get_ident():
             raise no_bridge(self.bridge)
 
-    @trio.lowlevel.enable_ki_protection
     async def _take(
         self, step: Step, interruption: BaseException | None = None, *, is_thrown: bool = False
     ) -> Any:
