@@ -1,8 +1,9 @@
 """Leaves out the mutants that can't make a difference: ``python equivalent.py SESSION``.
 
-What only a type checker reads (annotations, overloads, ``if TYPE_CHECKING``), and of the
-exchanges of one operator those that say something of their own: the negation, and the neighbour at
-the boundary. ``x is None`` as ``x == None`` or ``x <= None`` says nothing, or fails at once.
+What only a type checker reads (annotations, overloads, ``if TYPE_CHECKING``); the bare star of a
+signature, which is no multiplication; a cache, which only makes quicker; and of the exchanges of
+one operator all but those that say something of their own: the negation, and the neighbour at the
+boundary. ``x is None`` as ``x == None`` or ``x <= None`` says nothing, or fails at once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ KEPT = {
 EXCHANGE = re.compile(r"core/Replace(?:Comparison|Binary|Unary)Operator_(\w+)")
 
 
-def for_type_checkers(node):
+def without_effect(node):
     """The parts of a node that aren't run, or make no difference when they are."""
     if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
         yield node.annotation
@@ -34,6 +35,7 @@ def for_type_checkers(node):
         if any("overload" in ast.unparse(decorator) for decorator in node.decorator_list):
             yield from (node, *node.decorator_list)
         yield from (x for x in node.decorator_list if ast.unparse(x) in ("final", "override"))
+        yield from (x for x in node.decorator_list if "lru_cache" in ast.unparse(x))
     if isinstance(node, ast.ClassDef):
         yield from (x for x in node.decorator_list if ast.unparse(x) == "final")
         # The bases of a generic class.
@@ -46,16 +48,18 @@ def for_type_checkers(node):
 
 def places(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        for part in for_type_checkers(node):
+        for part in without_effect(node):
             end = (part.end_lineno, part.end_col_offset)
             yield (part.lineno, part.col_offset), end
 
 
-def says_nothing(mutation, skipped):
+def says_nothing(mutation, source, skipped):
     exchange = EXCHANGE.match(mutation.operator_name)
     if exchange and exchange[1] not in KEPT:
         return True
     begin = mutation.start_pos
+    if exchange and source[begin[0] - 1][begin[1] :].startswith("*,"):
+        return True
     # A decorator's mutation begins at its @.
     slack = mutation.operator_name == "core/RemoveDecorator"
     return any(a <= (begin[0], begin[1] + slack) <= b for a, b in skipped)
@@ -64,14 +68,15 @@ def says_nothing(mutation, skipped):
 def main(session):
     with use_db(session) as database:
         items = list(database.work_items)
-        where = {}
+        sources, where = {}, {}
         left_out = 0
         for item in items:
             (mutation,) = item.mutations
             path = Path(mutation.module_path)
             if path not in where:
                 where[path] = list(places(path))
-            if says_nothing(mutation, where[path]):
+                sources[path] = path.read_text().splitlines()
+            if says_nothing(mutation, sources[path], where[path]):
                 left_out += 1
                 result = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output="equivalent")
                 database.set_result(item.job_id, result)

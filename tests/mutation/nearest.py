@@ -1,50 +1,23 @@
-"""Run the tests that may notice the change that was made: those that ran the changed line.
-
-The quickest first, until one fails. Exits 0 when none does: then the mutant has survived.
-"""
+"""Which tests may notice that some lines were changed: those that run them."""
 
 from __future__ import annotations
 
 import ast
 import json
 import os
-import re
-import subprocess
-import sys
+from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map"))
-SECONDS = 40.0
+SECONDS = 25.0
 """How long the tests for one mutant may take, by the times that the map was made with."""
-
-FILE = re.compile(r"^\+\+\+ b/trio_bridge/(.*)$", re.MULTILINE)
-HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? ", re.MULTILINE)
+CTRL_C = ("ctrl_c", "interrupt")
 
 
-def git(*arguments):
-    return subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-
-
-def changed():
-    """The module below trio_bridge/ that differs from what is committed, and its old lines."""
-    diff = git("diff", "-U0", "--", "trio_bridge")
-    module = FILE.search(diff)
-    if module is None:
-        sys.exit("nothing is changed")
-    lines = set()
-    for first, count in HUNK.findall(diff):
-        lines.update(range(int(first), int(first) + max(int(count or 1), 1)))
-    return module[1], lines
-
-
-def around(module, lines):
+def around(source, lines):
     """The lines of the statement that holds these, and those of the function around it."""
-    tree = ast.parse(git("show", f"HEAD:trio_bridge/{module}"))
     statement, function = set(lines), set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.stmt):
             continue
         decorators = getattr(node, "decorator_list", [])
@@ -59,18 +32,23 @@ def around(module, lines):
     return statement, function
 
 
-def nearest(module, lines):
+def nearest(module, source, lines, *, is_decorator):
+    """The tests, in the order in which they may notice soonest.
+
+    ``module`` is its path below trio_bridge/.
+    """
     data = json.loads((MAP / f"{module.replace('/', '.')}.json").read_text())
     of, seconds = data["lines"], data["tests"]
-    found = set()
+    statement, function = around(source, lines)
     # A line of an expression over several has no event of its own; what runs at import has no
     # tests of its own: then those of the function, then those of the module.
-    for wanted in (lines, *around(module, lines), {int(line) for line in of}):
+    tries = [lines, statement, function, {int(line) for line in of}]
+    for wanted in tries[2:] if is_decorator else tries:
         found = {test for line in wanted for test in of.get(str(line), ())}
         if found:
             break
     chosen, total = [], 0.0
-    for test, takes in sorted((seconds[number] for number in found), key=lambda test: test[1]):
+    for test, takes in in_order([seconds[number] for number in found], ctrl_c_first=is_decorator):
         total += takes
         if total > SECONDS and chosen:
             break
@@ -78,14 +56,16 @@ def nearest(module, lines):
     return chosen
 
 
-def main():
-    tests = nearest(*changed())
-    if not tests:
-        return 0
-    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    options = ["-o", "timeout=20", "--no-header", "--tb=line"]
-    return subprocess.run([*pytest, *options, *tests], cwd=ROOT, check=False).returncode
+def in_order(tests, *, ctrl_c_first):
+    """The variants of a test function mostly notice the same: one of each, then the second ones.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    The quick ones first. But what a decorator does here is mostly to hold back Ctrl-C.
+    """
+    variants = defaultdict(int)
+    order = []
+    for test, takes in sorted(tests, key=lambda test: test[1]):
+        function = test.partition("[")[0]
+        is_late = ctrl_c_first and not any(word in test for word in CTRL_C)
+        order.append((is_late, variants[function], takes, test))
+        variants[function] += 1
+    return [(test, takes) for *_, takes, test in sorted(order)]

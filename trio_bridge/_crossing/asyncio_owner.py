@@ -187,7 +187,6 @@ class AsyncioOwner:
         if self.bridge.open_in != get_ident():
             raise no_bridge(self.bridge)
 
-    @trio.lowlevel.enable_ki_protection
     async def _take(
         self, step: Step, interruption: BaseException | None = None, *, is_thrown: bool = False
     ) -> Any:
@@ -211,7 +210,7 @@ class AsyncioOwner:
                 carry_back(self._context)
             if host is None:
                 return step.result()
-            if host.cancelled_by is not None and not self.is_ending:
+            if host.cancelled_by is not None:
                 self._task.uncancel()  # it is the caller that was cancelled: the task goes on
             return host.result()
         finally:

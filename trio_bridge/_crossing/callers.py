@@ -60,10 +60,9 @@ class _Stack:
 
     def with_callers(self, frames: list[FrameType]) -> list[FrameType]:
         """The frames and those of their callers. The last of the frames is what calls, or runs."""
-        for index in range(len(frames) - 1, -1, -1):
-            frame = frames[index]
+        for index, frame in reversed(list(enumerate(frames))):
             if frame.f_code is _RUNS_A_CALL and (task := _caller_of(frame)) is not None:
-                return self.with_callers(_suspended(task.get_coro())) + frames[index + 1 :]
+                return self.with_callers(_suspended(task.get_coro())) + frames[index:]
             if frame in self._tasks:
                 bridge, task = self._tasks[frame]
                 return self._callers(bridge, task, frames[:index]) + frames[index:]
@@ -80,8 +79,8 @@ class _Stack:
                     return self.with_callers(frames[:index])
         if host is not None or bridge.starting is task.get_coro() or bridge.started is task:
             # The caller takes its guest's step in its own.
-            for index in range(len(below) - 1, -1, -1):
-                if below[index].f_code in _STARTS_A_STEP:
+            for index, frame in reversed(list(enumerate(below))):
+                if frame.f_code in _STARTS_A_STEP:
                     return self.with_callers(below[:index])
         return self._bottom()
 

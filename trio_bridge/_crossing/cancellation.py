@@ -111,20 +111,22 @@ class CancelReminder:
     ) -> None:
         self._guest: Final = guest
         self._why: Final = why
-        self._timers: Final[list[asyncio.TimerHandle]] = []
+        self._warning: asyncio.TimerHandle | None = None
+        self._redelivery: asyncio.TimerHandle | None = None
         # asyncio keeps a cancelled timer, and its context, until it is due.
         self._context: Final = Context()
         loop = guest.get_loop()
         if warn_after is not None:
-            self._timers.append(
-                loop.call_later(warn_after, self._warn, warn_after, context=self._context)
+            self._warning = loop.call_later(
+                warn_after, self._warn, warn_after, context=self._context
             )
         if redeliver_after is not None:
             self._redeliver_later(loop, redeliver_after)
 
     def stop(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        for timer in (self._warning, self._redelivery):
+            if timer is not None:
+                timer.cancel()
 
     def _warn(self, seconds: float) -> None:
         guest = self._guest
@@ -150,8 +152,7 @@ class CancelReminder:
         self._redeliver_later(self._guest.get_loop(), seconds)
 
     def _redeliver_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        timer = loop.call_later(seconds, self._redeliver, seconds, context=self._context)
-        self._timers[1:] = [timer]
+        self._redelivery = loop.call_later(seconds, self._redeliver, seconds, context=self._context)
 
 
 def _waits_at(task: asyncio.Task[object]) -> tuple[str, int]:

@@ -187,7 +187,7 @@ class Result(Protocol):
 def _keep_context(exc: BaseException, context: BaseException | None) -> None:
     """Put the context of ``exc`` back, which was ``context`` before it was raised."""
     handled = exc.__context__
-    if context is None or handled is None or handled is context:
+    if handled is None or handled is context:
         return
     set_context(exc, context)
     chain = [exc, *_contexts(exc)]

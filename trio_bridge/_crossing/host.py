@@ -86,7 +86,6 @@ class Host:
         self._call = call
         self._call_scope = CallScope()
         self._calls_left = 0
-        self._pass_at = 0.0
         self._is_waiting = False
         self._has_cancelled = False
         self._is_told = False

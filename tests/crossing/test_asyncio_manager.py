@@ -1,0 +1,286 @@
+"""Managers of asyncio's in Trio code: what comes while they are entered and left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+
+import pytest
+import trio
+
+import trio_bridge
+from trio_bridge import open_loop, trio2aio
+
+
+class Manager:
+    """Writes down how it is entered and left."""
+
+    def __init__(self):
+        self.log = []
+        self.task = None
+
+    async def __aenter__(self):
+        self.log.append("entered")
+        self.task = asyncio.current_task()
+        return self
+
+    async def __aexit__(self, exc_type, exc, traceback):
+        self.log.append(exc)
+
+
+class Request(Manager, Coroutine):
+    """Can be awaited and entered, as what aiohttp's ``get()`` returns."""
+
+    closed = False
+
+    def send(self, value):
+        raise AssertionError("not awaited")
+
+    throw = send
+
+    def close(self):
+        self.closed = True
+
+    def __await__(self):
+        raise AssertionError("not awaited")
+
+
+# ---- entering
+
+
+async def test_a_coroutine_that_is_not_entered_is_closed():
+    """Python would warn that it was never awaited."""
+    request = Request()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with trio2aio(request):
+            raise AssertionError("entered")
+    assert request.closed
+    assert request.log == []
+
+
+async def test_a_coroutine_whose_enter_fails_closes_itself():
+    class Fails(Request):
+        async def __aenter__(self):
+            raise ValueError
+
+    request = Fails()
+    with pytest.raises(ValueError):
+        async with trio2aio(request):
+            pass
+    assert not request.closed
+    assert request.log == []
+
+
+async def test_a_manager_that_is_no_coroutine_is_not_closed():
+    manager = Manager()
+    manager.close = None
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async with trio2aio(manager):
+            pass
+    assert manager.log == []
+
+
+async def test_ctrl_c_on_the_way_back_leaves_what_was_entered():
+    class Slow(Manager):
+        async def __aenter__(self):
+            asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1000)
+            return await super().__aenter__()
+
+    manager = Slow()
+    with pytest.raises(KeyboardInterrupt):
+        async with trio2aio(manager):
+            raise AssertionError("the body runs")
+    entered, left = manager.log
+    assert entered == "entered"
+    assert isinstance(left, asyncio.CancelledError)
+
+
+async def test_ctrl_c_on_the_way_back_of_what_was_not_entered():
+    class Fails(Manager):
+        async def __aenter__(self):
+            asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+            await asyncio.sleep(1000)
+
+    manager = Fails()
+    with pytest.raises(KeyboardInterrupt):
+        async with trio2aio(manager):
+            raise AssertionError("the body runs")
+    assert manager.log == []
+
+
+async def test_asyncio_cancels_before_the_scope_around_the_body_is_there(autojump_clock):
+    class Cancels(Manager):
+        async def __aenter__(self):
+            await super().__aenter__()
+            asyncio.get_running_loop().call_soon(self.task.cancel)
+            return self
+
+    manager = Cancels()
+    with pytest.raises(asyncio.CancelledError):
+        async with trio2aio(manager):
+            await trio.sleep(1000)
+    assert trio.current_time() < 1000
+    assert isinstance(manager.log[1], asyncio.CancelledError)
+
+
+# ---- leaving
+
+
+async def test_a_group_is_left_without_asyncios_cancellation():
+    manager = Manager()
+    error = ValueError()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with trio2aio(manager):
+            trio_bridge.current_loop().call_soon(manager.task.cancel)
+            try:
+                await trio.sleep_forever()
+            except trio.Cancelled as exc:
+                raise BaseExceptionGroup("mine", [exc, error]) from None
+    assert caught.value.exceptions == (error,)
+    (left,) = manager.log[1:]
+    assert left.exceptions == (error,)
+
+
+async def test_a_group_is_left_as_it_is():
+    manager = Manager()
+    group = ExceptionGroup("mine", [ValueError()])
+    with pytest.raises(ExceptionGroup) as caught:
+        async with trio2aio(manager):
+            raise group
+    assert caught.value is group
+    assert manager.log[1:] == [group]
+
+
+async def test_trio_cancels_too_while_asyncios_cancellation_leaves_the_body():
+    manager = Manager()
+    with trio.CancelScope() as scope:
+        async with trio2aio(manager):
+            trio_bridge.current_loop().call_soon(manager.task.cancel)
+            try:
+                await trio.sleep_forever()
+            finally:
+                scope.cancel()
+    assert scope.cancelled_caught
+    assert isinstance(manager.log[1], asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+async def test_asyncio_cancels_the_body(swallows):
+    class Swallows(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            return swallows
+
+    manager = Swallows()
+    with contextlib.nullcontext() if swallows else pytest.raises(asyncio.CancelledError):
+        async with trio2aio(manager):
+            trio_bridge.current_loop().call_soon(manager.task.cancel)
+            await trio.sleep_forever()
+    assert isinstance(manager.log[1], asyncio.CancelledError)
+    await trio.lowlevel.checkpoint()
+
+
+async def test_a_body_that_takes_asyncios_cancellation_in_ends_as_it_likes():
+    manager = Manager()
+    async with trio2aio(manager):
+        trio_bridge.current_loop().call_soon(manager.task.cancel)
+        with contextlib.suppress(trio.Cancelled):
+            await trio.sleep_forever()
+    assert manager.log[1:] == [None]
+
+
+async def test_a_generator_that_is_finalized_in_another_task_leaves_its_manager():
+    manager = Manager()
+    has_begun, has_ended = trio.Event(), trio.Event()
+
+    async def steps():
+        async with trio2aio(manager):
+            yield
+
+    generator = steps()
+
+    async def begins():
+        await anext(generator)
+        has_begun.set()
+        await has_ended.wait()
+
+    async def finalizes():
+        await has_begun.wait()
+        try:
+            await generator.aclose()
+        finally:
+            with trio.CancelScope(shield=True), pytest.raises(RuntimeError, match="left already"):
+                await trio2aio(manager).__aexit__(None, None, None)
+            has_ended.set()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(begins)
+            nursery.start_soon(finalizes, name="another")
+    errors = map(str, caught.value.exceptions)
+    (error,) = (error for error in errors if "Cancel scope stack corrupted" not in error)
+    assert "and left in 'another'. Leave it in the task that entered it" in error
+    assert isinstance(manager.log[1], GeneratorExit)
+
+
+async def test_an_error_in_another_task_does_not_leave_it():
+    manager = Manager()
+    view = trio2aio(manager)
+    await view.__aenter__()
+    with pytest.raises(BaseExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(view.__aexit__, ValueError, ValueError(), None)
+    assert manager.log == ["entered"]
+    await view.__aexit__(None, None, None)
+    assert manager.log == ["entered", None]
+
+
+# ---- never left
+
+
+def test_what_the_manager_raises_when_the_loop_leaves_it_is_in_the_error():
+    class Fails(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            raise OSError("fails to close")
+
+    manager = Fails()
+
+    async def main():
+        await trio2aio(manager).__aenter__()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        trio_bridge.run(main)
+    (error,) = caught.value.exceptions
+    assert "was entered and not left before its loop ended" in str(error)
+    assert isinstance(error.__context__, OSError)
+    assert isinstance(manager.log[1], asyncio.CancelledError)
+
+
+async def test_a_body_that_outlives_its_loop():
+    """It is cancelled, and gets the error when it leaves the manager that the loop has left."""
+    manager = Manager()
+    found = []
+
+    async def body():
+        try:
+            async with trio2aio(manager):
+                entered.set()
+                await trio.sleep_forever()
+        except RuntimeError as exc:
+            found.append(exc)
+
+    entered = trio.Event()
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(BaseExceptionGroup):
+            async with open_loop():
+                nursery.start_soon(body)
+                await entered.wait()
+    (error,) = found
+    assert "was entered and not left before its loop ended" in str(error)
