@@ -363,6 +363,14 @@ def test_pickle_and_spawned_processes_find_functions_of_the_program(write, same,
     assert same(*args).stdout.endswith("\n8\n")
 
 
+def test_they_do_also_if_multiprocessing_was_imported_before_the_program(write, same, tmp_path):
+    """multiprocessing remembers the module ``__main__``: whichever it is when it is imported."""
+    write("script.py", PICKLE)
+    write("site/sitecustomize.py", "import multiprocessing")
+    path = os.pathsep.join([str(tmp_path / "site"), PYTHONPATH])
+    assert same("script.py", PYTHONPATH=path).stdout.endswith("\n8\n")
+
+
 # ---- exit codes and tracebacks
 
 RUN_MAIN = "\nif __name__ == '__main__':\n    asyncio.run(main())\n"
