@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import PYTHONPATH
@@ -13,6 +14,10 @@ pexpect = pytest.importorskip("pexpect")
 
 # The child executes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+
+PATH = [PYTHONPATH]
+if "COVERAGE_PROCESS_CONFIG" in os.environ:
+    PATH.append(str(Path(__file__).parent / "measured_pdb"))
 
 HEAD = """
 import asyncio, contextlib, sys
@@ -81,7 +86,7 @@ class Session:
         self.terminal = pexpect.spawn(
             sys.executable,
             [*args, str(self.script)],
-            env={**os.environ, "PYTHONPATH": PYTHONPATH, **colours, **env},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATH), **colours, **env},
             encoding="utf-8",
             timeout=40,
             echo=False,

@@ -32,11 +32,12 @@ class CtrlC:
 
     def __enter__(self):
         sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for one in settrace()
+        self.before = sys.gettrace()  # coverage's, on Python 3.11
         sys.settrace(self.on_call)
         return self
 
     def __exit__(self, *exc_info):
-        sys.settrace(None)
+        sys.settrace(self.before)
 
     def on_call(self, frame, event, arg):
         if not frame.f_code.co_filename.startswith(OURS):
@@ -51,7 +52,8 @@ class CtrlC:
             if not trio.lowlevel.currently_ki_protected():
                 self.where = where
                 sys.settrace(None)
-                signal.raise_signal(signal.SIGINT)
+                # The handler is no part of this trace function: coverage is to see it.
+                sys.call_tracing(signal.raise_signal, (signal.SIGINT,))
         return self.on_instruction
 
 
