@@ -18,6 +18,7 @@ import trio
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 from trio_bridge._bridge import by_loop
+from trio_bridge._crossing import trio_manager
 
 PACKAGE = Path(trio_bridge.__file__).parent
 OURS = tuple(f"{PACKAGE / part}/" for part in ("_views", "_crossing"))
@@ -153,6 +154,38 @@ def test_ctrl_c_at_every_instruction():
         assert not by_loop, ctrl_c.where
     assert len(done) > 2000
     assert interrupted > 100
+
+
+def test_ctrl_c_before_the_exit_of_a_trio_manager_has_begun():
+    """It is raised there, as it isn't held back from Trio's code; the manager is left all the same."""
+    log = []
+
+    class Manager:
+        async def __aenter__(self):
+            await trio.lowlevel.checkpoint()
+            sys.settrace(interrupt)
+
+        async def __aexit__(self, *exc_info):
+            await trio.lowlevel.checkpoint()
+            log.append("left")
+
+    def interrupt(frame, event, arg):
+        if frame.f_code is trio_manager._interruptible.__code__:
+            sys.settrace(before)
+            sys.call_tracing(signal.raise_signal, (signal.SIGINT,))
+
+    @trio2aio
+    async def guest():
+        async with aio2trio(Manager()):
+            pass
+
+    before = sys.gettrace()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trio_bridge.run(guest)
+    finally:
+        sys.settrace(before)
+    assert log == ["left"]
 
 
 class TriosOwn:

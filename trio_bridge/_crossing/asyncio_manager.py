@@ -48,7 +48,6 @@ class AsyncioManager:
         self._body_scope: Final = trio.CancelScope()
         self._has_begun = False
         self._is_entered = False
-        self._has_left = False
         self._task: Final = trio.lowlevel.current_task()
 
     @property
@@ -87,8 +86,6 @@ class AsyncioManager:
         Returns:
           Whether the exception is to be swallowed.
         """
-        if self._has_left:
-            raise RuntimeError(f"{self.name} was left already")
         if trio.lowlevel.current_task() is not self._task:
             return await self._leave_elsewhere(exc)
         if later := self._entered_later():
@@ -185,7 +182,6 @@ class AsyncioManager:
         self._body_scope.__exit__(None, None, None)
 
     def _let_go(self) -> None:
-        self._has_left = True
         entered = self._bridge.entered[self._task]
         entered.remove(self)
         if not entered:

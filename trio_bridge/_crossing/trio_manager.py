@@ -88,9 +88,7 @@ class TrioManager:
                 f"{self.name} was entered in the asyncio task {self.task.get_name()!r} and left in "
                 f"{_task_name()!r}. Leave it in the task that entered it"
             )
-        opened = self.bridge.open_managers.get(self.task, [])
-        if self not in opened:
-            raise RuntimeError(f"{self.name} was left already")
+        opened = self.bridge.open_managers[self.task]
         if later := opened[opened.index(self) + 1 :]:
             return await self._leave_out_of_order(later)
         return await self.leave_here(exc)
@@ -362,12 +360,6 @@ class _Adoption:
 
     def cancelled(self) -> bool:
         return False
-
-    def exception(self) -> BaseException | None:
-        return None
-
-    def result(self) -> None:
-        return None
 
 
 @trio.lowlevel.disable_ki_protection
