@@ -1,8 +1,8 @@
 """Lets coverage see the debugger, in a process that has this directory on its path.
 
-Python calls nobody while a trace function runs: neither ``sys.settrace`` nor ``sys.monitoring`` tells
-what it does, and a debugger is one. ``sys.call_tracing`` lifts that, so that the debugger is called
-for its own lines as well, to which it says no here.
+While a trace function runs, and a debugger is one, Python traces nothing: neither ``sys.settrace``
+nor ``sys.monitoring`` tells what it does. ``sys.call_tracing`` lifts that. Then the debugger is
+called for its own lines as well; to these it says no here.
 """
 
 from __future__ import annotations

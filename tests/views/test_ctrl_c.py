@@ -157,7 +157,7 @@ def test_ctrl_c_at_every_instruction():
 
 
 def test_ctrl_c_before_the_exit_of_a_trio_manager_has_begun():
-    """It is raised there, as it isn't held back from Trio's code; the manager is left all the same."""
+    """It comes there, as it isn't held back from Trio's code. The manager is left all the same."""
     log = []
 
     class Manager:
