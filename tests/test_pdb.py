@@ -448,6 +448,28 @@ def test_breakpoint_in_python_m_pdb(tmp_path):
     session("quit")
 
 
+def test_an_error_that_ends_the_program_in_python_m_pdb(tmp_path):
+    code = FAILS.replace("        breakpoint()\n", "").replace("except ValueError", "except KeyError")
+    session = Session(tmp_path, code, suspends=True, args=("-m", "pdb"))
+    assert session("continue") == 'fails: raise ValueError("mine")'
+    assert "post mortem" in session.output
+    session("where")
+    frames = re.findall(r"script\.py\(\d+\)(\S+)\(", session.output)
+    assert frames == ["<module>", "main", "in_asyncio", "fails"]
+    assert session("up") != 'fails: raise ValueError("mine")'
+    session("quit")
+
+
+def test_what_breakpoint_is_given(debug):
+    commands = ', commands=["p 40 + x"]' if sys.version_info >= (3, 14) else ""
+    session = debug(NESTED.replace("breakpoint()", f"breakpoint(header='look'{commands})"))
+    assert "look" in session.output
+    if commands:
+        assert "41" in session.output.split()
+    assert session.where() == ["<module>", "main", "in_asyncio", "in_trio", "deepest"]
+    assert "the result is 4" in session.end()
+
+
 HOOKS = """
 import asyncio, os, sys
 import trio, trio_bridge
