@@ -176,6 +176,24 @@ async def test_on_its_own_side_it_is_itself(way):
     assert ended_once(log)
 
 
+async def test_on_its_own_side_it_is_given_errors(way):
+    async def answers():
+        try:
+            yield "first"
+        except ValueError as exc:
+            yield f"caught {exc}"
+
+    @way.code
+    async def user():
+        async def own_code():
+            async with contextlib.aclosing(way.adapt(answers)()) as generator:
+                return [await anext(generator), await generator.athrow(ValueError("it"))]
+
+        return await way.adapt(own_code)()
+
+    assert await user() == ["first", "caught it"]
+
+
 async def test_exhausted(way, kind):
     @way.code
     async def user():

@@ -2008,6 +2008,19 @@ async def test_4_3_3_a_plain_with_says_what_to_write():
     await guest()
 
 
+async def test_another_error_in_a_plain_with_comes_as_it_is():
+    class Fails(SyncClass):
+        def __enter__(self):
+            raise RuntimeError("no more")
+
+    @trio2aio
+    async def guest():
+        with pytest.raises(RuntimeError, match="no more"), aio2trio(Fails(TRIO, [])):
+            pass
+
+    await guest()
+
+
 async def test_4_3_3_a_scope_of_a_trio_function_made_with_contextmanager(
     autojump_clock, asyncio_code
 ):
