@@ -449,7 +449,9 @@ def test_breakpoint_in_python_m_pdb(tmp_path):
 
 
 def test_an_error_that_ends_the_program_in_python_m_pdb(tmp_path):
-    code = FAILS.replace("        breakpoint()\n", "").replace("except ValueError", "except KeyError")
+    code = FAILS.replace("        breakpoint()\n", "").replace(
+        "except ValueError", "except KeyError"
+    )
     session = Session(tmp_path, code, suspends=True, args=("-m", "pdb"))
     assert session("continue") == 'fails: raise ValueError("mine")'
     assert "post mortem" in session.output

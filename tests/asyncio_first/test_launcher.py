@@ -193,6 +193,12 @@ def test_a_directory_runs_its_main_module(write, same):
     assert same("program", "x").stdout.startswith("hello\n['program', 'x']")
 
 
+def test_a_directory_is_imported_from_also_where_the_path_is_to_be_safe(write, same):
+    write("program/__main__.py", "import other\n" + textwrap.dedent(WHO))
+    write("program/other.py", "print('hello')\n")
+    assert same("program", python=["-P"]).stdout.startswith("hello\n")
+
+
 def test_a_zip_file_runs_its_main_module(same, tmp_path):
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as file:
         file.writestr("__main__.py", "import other\n" + textwrap.dedent(WHO))

@@ -525,10 +525,9 @@ def wrong_counts(monkeypatch):
 
 
 def no_error_kept(monkeypatch):
-    def offset():
-        raise LookupError
-
-    monkeypatch.setattr(uvloop_door, "_last_error_offset", offset)
+    looks = uvloop_door._last_error_offset.__wrapped__
+    monkeypatch.setattr(uvloop_door, "_last_error_offset", looks)
+    monkeypatch.setattr(uvloop, "Loop", asyncio.SelectorEventLoop)
 
 
 @pytest.mark.parametrize("wrong", [wrong_function, wrong_layout, wrong_counts, no_error_kept])

@@ -1308,6 +1308,20 @@ async def test_callbacks_run_on_the_callers_side(adapt):
     assert side() == user(adapt)
 
 
+def test_callbacks_where_no_greenlet_is_imported(run_script):
+    """SQLAlchemy's would tell what may wait in the middle of a plain function."""
+    result = run_script(
+        "import asyncio, sys, trio_bridge\n"
+        "class Library:\n"
+        "    def call(self, fn): return fn()\n"
+        "async def main():\n"
+        "    value = trio_bridge.trio2aio(Library()).call(lambda: 'called')\n"
+        "    print(value, 'greenlet' in sys.modules)\n"
+        "trio_bridge.run(main)\n"
+    )
+    assert (result.stdout, result.stderr) == ("called False\n", "")
+
+
 @both
 async def test_callbacks_and_methods_of_the_callers_objects(adapt):
     class Mine:
