@@ -385,6 +385,15 @@ async def test_to_trio_nowait():
     assert receive.receive_nowait() == 1
 
 
+async def test_to_trio_nowait_at_the_end():
+    send, receive = to_trio(asyncio.Queue(1))
+    send.send_nowait(1)
+    send.close()
+    assert receive.receive_nowait() == 1
+    with pytest.raises(trio.EndOfChannel):
+        receive.receive_nowait()
+
+
 async def test_to_trio_nowait_wakes_asyncio_tasks():
     queue = asyncio.Queue(1)
     send, receive = to_trio(queue)

@@ -202,6 +202,23 @@ async def test_a_task_that_starts_when_its_nursery_has_ended_belongs_to_the_one_
     assert trio.current_time() == pytest.approx(7, abs=0.1)
 
 
+async def test_a_nursery_that_opens_when_that_around_it_has_ended_is_in_the_next(autojump_clock):
+    log = []
+
+    async def late():
+        async with aio2trio(open_asyncio_nursery()):
+            asyncio.create_task(asyncio.sleep(7))
+        log.append(asyncio.get_running_loop().time() - start)
+
+    start = current_loop().time()
+    async with open_asyncio_nursery():
+        async with open_asyncio_nursery():
+            call = trio2aio(contextvars.copy_context)()
+        current_loop().call_soon(lambda: asyncio.ensure_future(late()), context=call)
+        await trio2aio(asyncio.sleep)(0)
+    assert log == [pytest.approx(7)]
+
+
 async def test_a_generator_that_is_left_alone_does_not_keep_the_block(autojump_clock):
     async def numbers():
         for number in range(3):
@@ -735,6 +752,22 @@ async def test_an_exit_of_an_owned_task_leaves_the_loop_bare():
         async with open_loop(), open_asyncio_nursery() as nursery:
             nursery.start_soon(worker)
             await trio2aio(by_create_task)(exits)
+            await trio.sleep_forever()
+    assert worker.log == ["worker cleans up", "worker ended"]
+
+
+async def test_an_exit_of_on_error_leaves_the_loop_bare():
+    def handler(loop, context):
+        raise SystemExit(3)
+
+    def crash():
+        raise ExpectedError
+
+    worker = Worker()
+    with pytest.raises(SystemExit):
+        async with open_loop(on_error=handler), open_asyncio_nursery() as nursery:
+            nursery.start_soon(worker)
+            current_loop().call_soon(crash)
             await trio.sleep_forever()
     assert worker.log == ["worker cleans up", "worker ended"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import PYTHONPATH
@@ -13,6 +14,10 @@ pexpect = pytest.importorskip("pexpect")
 
 # The child executes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+
+PATH = [PYTHONPATH]
+if "COVERAGE_PROCESS_CONFIG" in os.environ:
+    PATH.append(str(Path(__file__).parent / "measured_pdb"))
 
 HEAD = """
 import asyncio, contextlib, sys
@@ -81,7 +86,7 @@ class Session:
         self.terminal = pexpect.spawn(
             sys.executable,
             [*args, str(self.script)],
-            env={**os.environ, "PYTHONPATH": PYTHONPATH, **colours, **env},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATH), **colours, **env},
             encoding="utf-8",
             timeout=40,
             echo=False,
@@ -441,6 +446,30 @@ def test_breakpoint_in_python_m_pdb(tmp_path):
     assert session.where() == ["<module>", "main", "in_asyncio", "in_trio", "deepest"]
     assert session("continue") == "in_asyncio: x += 1"
     session("quit")
+
+
+def test_an_error_that_ends_the_program_in_python_m_pdb(tmp_path):
+    code = FAILS.replace("        breakpoint()\n", "").replace(
+        "except ValueError", "except KeyError"
+    )
+    session = Session(tmp_path, code, suspends=True, args=("-m", "pdb"))
+    assert session("continue") == 'fails: raise ValueError("mine")'
+    assert "post mortem" in session.output
+    session("where")
+    frames = re.findall(r"script\.py\(\d+\)(\S+)\(", session.output)
+    assert frames == ["<module>", "main", "in_asyncio", "fails"]
+    assert session("up") != 'fails: raise ValueError("mine")'
+    session("quit")
+
+
+def test_what_breakpoint_is_given(debug):
+    commands = ', commands=["p 40 + x"]' if sys.version_info >= (3, 14) else ""
+    session = debug(NESTED.replace("breakpoint()", f"breakpoint(header='look'{commands})"))
+    assert "look" in session.output
+    if commands:
+        assert "41" in session.output.split()
+    assert session.where() == ["<module>", "main", "in_asyncio", "in_trio", "deepest"]
+    assert "the result is 4" in session.end()
 
 
 HOOKS = """

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from unittest import mock
 
 import pytest
 import trio
@@ -294,6 +295,21 @@ def test_what_is_rarely_used_of_a_loop_is_where_the_stock_loop_looks_for_it():
         assert "_exception_handler" not in vars(loop)
         assert loop.settings_changes == []
         assert "settings_changes" not in vars(loop)
+    finally:
+        loop.close()
+
+
+def test_what_is_rarely_used_of_a_loop_may_be_patched():
+    """As tests of users' do with ``mock.patch.object``, which deletes what it has set."""
+    loop = trio_bridge.new_event_loop(engine="selector")
+    try:
+        with mock.patch.object(loop, "_exception_handler", print):
+            assert loop.get_exception_handler() is print
+        assert loop.get_exception_handler() is None
+        for _ in range(2):
+            with pytest.raises(AttributeError):
+                del loop._signal_handlers, loop._signal_handlers
+            loop._signal_handlers = {}
     finally:
         loop.close()
 

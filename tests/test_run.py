@@ -367,6 +367,59 @@ async def test_clean_up_that_cancels_all_tasks_does_not_skip_a_phase():
     assert loop.is_closed()
 
 
+async def test_a_generator_that_cancels_all_tasks_when_it_is_finalized_does_not_skip_it():
+    log = []
+
+    async def generate(cleanup):
+        try:
+            yield
+        finally:
+            cleanup()
+            await asyncio.sleep(0.01)
+            log.append(cleanup.__name__)
+
+    def cancel_all():
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    def nothing():
+        pass
+
+    async with open_loop() as loop:
+        kept = [generate(cancel_all), generate(nothing)]
+        for generator in kept:
+            await trio2aio(generator.asend)(None)
+    assert set(log) <= {"cancel_all", "nothing"}
+    assert loop.is_closed()
+    for generator in kept:  # none is left half closed
+        assert generator.ag_frame is None
+
+
+async def test_a_task_that_a_generator_starts_when_it_is_finalized_is_ended():
+    log = []
+
+    async def background():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0)
+            log.append("ended")
+
+    async def generate():
+        try:
+            yield
+        finally:
+            log.append(asyncio.create_task(background()))
+            await asyncio.sleep(0)
+
+    async with open_loop():
+        kept = generate()
+        await trio2aio(kept.asend)(None)
+    task, *rest = log
+    assert task.cancelled()
+    assert rest == ["ended"]
+
+
 async def test_open_loop_restores_what_was_current():
     outer = trio_bridge.current_loop()
     async with open_loop() as inner:

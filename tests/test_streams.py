@@ -214,6 +214,12 @@ async def test_to_trio_passes_trios_checks_over_unix_sockets(tmp_path):
 # ---- to_trio: backpressure
 
 
+async def test_to_trio_a_stream_shows_its_transport():
+    stream, writer, peer = await mixed_pair()
+    async with closing(stream, peer):
+        assert repr(writer.transport) in repr(stream)
+
+
 async def test_to_trio_a_sender_waits_for_a_stopped_reader_and_its_buffer_is_bounded():
     stream, writer, peer = await mixed_pair(buffer_size=4096)
     transport = writer.transport
@@ -855,6 +861,27 @@ async def test_to_transport_close_sends_what_is_buffered(stream_pair):
     await right.aclose()
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_to_transport_gives_its_protocol_nothing_once_it_is_closed(turns):
+    """Not what was on its way then: the protocol has said that it wants no more."""
+    left, right = trio.testing.memory_stream_pair()
+    transport, protocol = to_transport(left, Recorder)
+    await trio.testing.wait_all_tasks_blocked()
+
+    async def close():
+        await aio2trio(right.send_all)(b"data")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        received.append(bytes(protocol.data))
+        transport.close()
+
+    received = []
+    await trio2aio(close)()
+    await protocol.lost.wait()
+    assert received == [protocol.data]
+    assert protocol.error is None
+
+
 async def test_to_transport_abort_does_not():
     left, _right = trio.testing.lockstep_stream_pair()
     transport, protocol = to_transport(left, Recorder)
@@ -1121,6 +1148,23 @@ async def test_to_transport_an_error_of_a_callback_is_reported():
     assert type(report["exception"]) is ZeroDivisionError
     assert report["transport"] is transport
     assert report["protocol"] is protocol
+
+
+async def test_to_transport_a_stream_that_fails_when_it_is_closed_is_reported():
+    class Buggy(Wrapped):
+        async def aclose(self):
+            await super().aclose()
+            raise ZeroDivisionError
+
+    reports = []
+    current_loop().set_exception_handler(lambda loop, context: reports.append(context))
+    left, right = trio.testing.memory_stream_pair()
+    transport, protocol = to_transport(Buggy(left), Recorder)
+    trio2aio(transport.close)()
+    await protocol.lost.wait()
+    assert type(protocol.error) is ZeroDivisionError
+    assert [report["message"] for report in reports] == ["closing a Trio stream failed"]
+    assert await receive_all(right) == b""
 
 
 async def test_to_transport_a_bug_in_a_stream_is_reported():

@@ -294,6 +294,33 @@ async def test_4_5_1_what_the_function_raises_leaves_the_block():
     assert isinstance(error_of(caught).__context__, HandlerCrashedError)
 
 
+async def test_4_5_1_what_the_function_raises_about_a_task_has_the_tasks_error_as_context():
+    """Python gives it one only where the error is being handled."""
+
+    def handler(loop, context):
+        raise OSError("the handler's own")
+
+    async def crashes():
+        crash()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_loop(on_error=handler) as loop:
+            loop.create_task(crashes())
+            await trio.sleep_forever()
+    assert isinstance(error_of(caught).__context__, HandlerCrashedError)
+
+
+async def test_an_error_of_a_loop_that_is_closed_is_logged(caplog):
+    async with open_loop() as loop:
+        future = loop.create_future()
+    future.set_exception(ValueError("too late"))
+    del future
+    gc.collect()
+    (record,) = caplog.records
+    assert record.message.startswith("Future exception was never retrieved")
+    assert str(record.exc_info[1]) == "too late"
+
+
 async def test_4_5_1_a_handler_set_on_the_loop_wins():
     came = trio.Event()
 

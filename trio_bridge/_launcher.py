@@ -131,9 +131,13 @@ def _main_module(file: str | None, loader: Any, cached: str | None) -> ModuleTyp
 
 
 def _run(module: ModuleType, code: CodeType) -> None:
-    # The launcher's own module must live on, though it gives its name away.
-    sys.modules[f"{__package__}.__main__"] = sys.modules["__main__"]
-    sys.modules["__main__"] = module
+    # The launcher's own module must live on, though it gives its names away: multiprocessing has
+    # made another of them, if something has imported it before the program starts.
+    launcher = sys.modules["__main__"]
+    for name, loaded in list(sys.modules.items()):
+        if loaded is launcher:
+            sys.modules[name] = module
+    sys.modules[f"{__package__}.__main__"] = launcher
     try:
         exec(code, vars(module))
     except SystemExit:

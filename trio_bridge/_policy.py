@@ -11,7 +11,7 @@ from ._engines import engine_name
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
-    if not hasattr(asyncio, "DefaultEventLoopPolicy"):
+    if not hasattr(asyncio, "DefaultEventLoopPolicy"):  # pragma: no cover -- Python 3.16 and later
         raise RuntimeError(
             "this Python has no event loop policies any more. Write\n"
             "    asyncio.run(main(), loop_factory=trio_bridge.new_event_loop)"

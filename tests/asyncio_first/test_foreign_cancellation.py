@@ -171,6 +171,26 @@ def test_a_scope_is_cancelled_through_several_crossings(run):
     assert ends == ["trio", "asyncio"]
 
 
+def test_a_cancelled_that_leaves_its_scope_is_a_cancellation_of_the_task(run):
+    """As Trio's code must not let it: the scope would have taken it."""
+
+    async def leaks():
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as exc:
+                leaked = exc
+        raise leaked
+
+    async def main():
+        task = asyncio.create_task(aio2trio(leaks)())
+        await asyncio.wait([task])
+        return task.cancelled(), await aio2trio(trio.sleep)(0)
+
+    assert run(main) == (True, None)
+
+
 def test_4_7_2_the_deadline_is_visible_below_all_crossings(run):
     async def deadlines():
         return trio.current_effective_deadline()

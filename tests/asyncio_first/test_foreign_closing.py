@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 
 import pytest
@@ -90,6 +91,21 @@ def test_4_7_2_closing_ends_trio_tasks_that_need_asyncio_to_clean_up(make_loop):
     loop.close()
     assert ends == ["asyncio", "trio"]
     assert ["did not leave" in repr(error) for error in errors] == [True]
+
+
+def test_a_loop_that_cannot_watch_descriptors_has_a_thread_wait_for_trio(make_loop, monkeypatch):
+    """As Windows' default loop, whose ``add_reader`` is asyncio's own that refuses."""
+    loop = make_loop()
+    refuse = asyncio.AbstractEventLoop.add_reader
+    monkeypatch.setattr(loop, "add_reader", functools.partial(refuse, loop), raising=False)
+
+    async def trio_code():
+        await trio.sleep(0.001)
+        return "value"
+
+    for _ in range(2):
+        assert loop.run_until_complete(aio2trio(trio_code)()) == "value"
+    loop.close()
 
 
 def test_errors_of_trio_tasks_at_the_end_go_to_the_exception_handler(make_loop):

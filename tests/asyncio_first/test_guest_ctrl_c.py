@@ -154,6 +154,22 @@ def test_what_failed_beside_ctrl_c_is_its_context(make_loop):
     assert [str(exc) for exc in excinfo.value.__context__.exceptions] == ["beside"]
 
 
+def test_an_exit_in_a_group_that_cannot_be_split_leaves_the_loop_too(make_loop):
+    class Own(BaseExceptionGroup):
+        def derive(self, excs):
+            raise ValueError("derive() fails")
+
+    group = Own("mine", [ValueError("beside"), SystemExit(3)])
+
+    async def trio_code():
+        raise group
+
+    loop = make_loop()
+    with pytest.raises(SystemExit) as excinfo:
+        loop.run_until_complete(aio2trio(trio_code)())
+    assert excinfo.value.__context__ is group
+
+
 def test_a_guests_group_goes_up_to_trio_as_it_is(make_loop):
     seen = []
 

@@ -94,6 +94,17 @@ def test_a_plain_call_is_the_first_of_a_loop_that_goes_on_in_another_thread(
     loop.close()
 
 
+def test_ctrl_c_when_the_loop_has_gone_on_in_another_thread(make_loop, gives_ctrl_c_back):
+    """It comes where the main thread is: the loop has no use for it any more."""
+    loop = make_loop()
+    loop.run_until_complete(start_trio())
+    in_a_thread(lambda: loop.run_until_complete(start_trio()))
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    loop.run_until_complete(start_trio())
+    loop.close()
+
+
 def test_ctrl_c_is_the_next_guests_when_the_last_was_closed_in_another_thread(
     make_loop, gives_ctrl_c_back
 ):

@@ -193,6 +193,12 @@ def test_a_directory_runs_its_main_module(write, same):
     assert same("program", "x").stdout.startswith("hello\n['program', 'x']")
 
 
+def test_a_directory_is_imported_from_also_where_the_path_is_to_be_safe(write, same):
+    write("program/__main__.py", "import other\n" + textwrap.dedent(WHO))
+    write("program/other.py", "print('hello')\n")
+    assert same("program", python=["-P"]).stdout.startswith("hello\n")
+
+
 def test_a_zip_file_runs_its_main_module(same, tmp_path):
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as file:
         file.writestr("__main__.py", "import other\n" + textwrap.dedent(WHO))
@@ -361,6 +367,14 @@ def test_pickle_and_spawned_processes_find_functions_of_the_program(write, same,
     write("script.py", PICKLE)
     write("package/module.py", PICKLE)
     assert same(*args).stdout.endswith("\n8\n")
+
+
+def test_they_do_also_if_multiprocessing_was_imported_before_the_program(write, same, tmp_path):
+    """multiprocessing remembers the module ``__main__``: whichever it is when it is imported."""
+    write("script.py", PICKLE)
+    write("site/sitecustomize.py", "import multiprocessing")
+    path = os.pathsep.join([str(tmp_path / "site"), PYTHONPATH])
+    assert same("script.py", PYTHONPATH=path).stdout.endswith("\n8\n")
 
 
 # ---- exit codes and tracebacks

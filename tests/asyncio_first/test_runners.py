@@ -430,6 +430,18 @@ def test_trio_bridge_runs_in_the_thread_between_two_runs(loop):
         assert trio_bridge.run(main) == 8
 
 
+def test_a_plain_call_between_two_runs_is_for_the_one_loop_that_has_trio(loop):
+    event = trio.Event()
+    assert loop.run_until_complete(calls_trio(1)) == 2
+    with runner() as run:
+        assert run.run(calls_trio(1)) == 2
+        with pytest.raises(RuntimeError, match="there are several loops that have Trio in them"):
+            aio2trio(event.set)()
+    assert not event.is_set()
+    aio2trio(event.set)()
+    assert event.is_set()
+
+
 def test_two_loops_take_turns_in_one_thread(loop):
     with runner() as run:
         for x in range(3):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 
 import pytest
 import trio
@@ -227,6 +228,27 @@ async def test_4_2_row_2_no_warning_for_a_guest_that_ends_in_time(autojump_clock
     with trio.move_on_after(1):
         await guest()
     await trio.sleep(10)
+
+
+@pytest.mark.bridge(cancel_warn_after=0.001)
+async def test_4_2_row_2_no_warning_for_a_guest_that_has_just_ended():
+    """It kept the loop busy until then: the time for a warning may come before its host knows."""
+
+    @trio2aio
+    async def guest():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            end = time.monotonic() + 0.01
+            while time.monotonic() < end:
+                pass
+
+    for _ in range(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guest)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    await trio2aio(asyncio.sleep)(0.01)
 
 
 @pytest.mark.bridge(redeliver_cancel_after=2, cancel_warn_after=None)

@@ -416,6 +416,34 @@ def test_iscoroutinefunction_name_and_signature_are_kept():
     assert inspect.iscoroutinefunction(trio2aio(functools.partial(original, 1)))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="markcoroutinefunction() is 3.12's")
+@pytest.mark.parametrize("eager", [True, False])
+async def test_a_function_that_passes_for_async_and_returns_another_awaitable(eager):
+    """As those of a library that is compiled."""
+
+    @trio2aio
+    @inspect.markcoroutinefunction
+    def function(value):
+        future = asyncio.get_running_loop().create_future()
+        future.get_loop().call_soon(future.set_result, value)
+        return future
+
+    trio_bridge.current_loop().set_debug(not eager)
+    assert await function(3) == 3
+
+
+async def test_a_task_factory_that_fails_is_an_error_of_the_call():
+    def factory(loop, coro, **options):
+        raise AttributeError("the factory's own")
+
+    trio_bridge.current_loop().set_task_factory(factory)
+    try:
+        with pytest.raises(AttributeError, match="the factory's own"):
+            await trio2aio(asyncio.sleep)(0)
+    finally:
+        trio_bridge.current_loop().set_task_factory(None)
+
+
 async def test_a_task_factory_that_makes_no_task_is_named():
     set_task_factory = trio2aio(
         lambda factory: asyncio.get_running_loop().set_task_factory(factory)

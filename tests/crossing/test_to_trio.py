@@ -352,6 +352,27 @@ async def test_a_call_sees_what_the_guest_has_set_and_reset():
     assert var.get() == "call's"
 
 
+async def test_a_call_sees_a_value_in_the_place_of_another():
+    """As many variables are set as before the crossing, and one has another value."""
+    var = contextvars.ContextVar("var", default="none")
+
+    @aio2trio
+    async def look():
+        return var.get()
+
+    @trio2aio
+    async def guest():
+        seen = [await look()]
+        for value in ("first", "second"):
+            var.set(value)
+            seen.append(await look())
+        return seen
+
+    var.set("host's")
+    assert await guest() == ["host's", "first", "second"]
+    assert var.get() == "second"
+
+
 def test_the_end_may_come_in_a_turn_that_the_host_makes_in_its_own_context():
     """The host waited first, and was woken by Ctrl-C, not by a call; then comes a call."""
     ended = []

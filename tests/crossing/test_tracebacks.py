@@ -7,6 +7,7 @@ comes out is looked at: the members of groups, causes and contexts.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import functools
@@ -14,6 +15,7 @@ import gc
 import inspect
 import itertools
 import sys
+import threading
 import traceback
 from types import FunctionType, ModuleType
 
@@ -831,6 +833,18 @@ async def test_an_error_of_use_is_explained_wherever_it_is():
     )
 
 
+async def test_a_line_that_is_of_the_callers_own_library_is_not_what_was_misused():
+    async def guest():
+        async with asyncio.timeout(30):
+            await asyncio.wait_for(trio.lowlevel.checkpoint(), 30)
+
+    with pytest.raises(RuntimeError) as caught:
+        await trio2aio(guest)()
+    (note,) = caught.value.__notes__
+    assert note.startswith("what belongs to Trio was used directly in asyncio code. Write:\n")
+    assert "await aio2trio(fn)(...)" in note
+
+
 async def fails_while_handling():
     try:
         await checkpoint()
@@ -885,6 +899,25 @@ def test_the_note_of_a_group_with_no_line():
     group = ExceptionGroup("mine", [ValueError()])
     note_scope(group, "the asyncio loop of run()", None)
     assert group.__notes__ == ["This group left the asyncio loop of run()"]
+
+
+def test_there_is_no_line_where_the_program_is_a_thread_of_its_own(monkeypatch):
+    """Below it is no code of the user's, who has started the thread."""
+    errors, ended = [], threading.Event()
+
+    def hook(unraisable):
+        errors.append(unraisable.exc_value)
+        ended.set()
+
+    async def main():
+        trio_bridge.current_loop().call_soon(divmod, 1, 0)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    _thread.start_new_thread(trio_bridge.run, (main,))
+    assert ended.wait(30)
+    (error,) = errors
+    assert error.__notes__ == ["This group left the block of its asyncio loop"]
 
 
 async def test_the_line_is_the_users_and_not_a_librarys():

@@ -511,6 +511,16 @@ async def test_4_6_loop_is_running():
     assert not inner.is_running()
 
 
+async def test_4_6_a_loop_whose_block_has_ended_is_closed_and_says_so():
+    async with trio_bridge.open_loop() as loop:
+        future = loop.create_future()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.run_until_complete(future)
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.run_forever()
+    loop.close()
+
+
 async def test_4_6_a_running_loop_can_not_be_run_stopped_or_closed():
     def misuse():
         with pytest.raises(RuntimeError, match="already running"):

@@ -243,6 +243,11 @@ async def test_4_6_after_signal_handlers_ctrl_c_is_trios_again():
         await trio.sleep_forever()
 
 
+async def test_4_6_what_can_not_handle_a_signal_is_refused_before_one_comes():
+    with pytest.raises(TypeError, match="a callable object was expected, got 5"):
+        current_loop().add_signal_handler(signal.SIGUSR1, 5)
+
+
 AFTER_SIGNAL_HANDLERS = """
 import asyncio, signal, trio, trio_bridge
 

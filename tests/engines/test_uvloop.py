@@ -328,6 +328,53 @@ def test_other_errors_leave_the_nursery_that_owns_them(place):
     assert excinfo.group_contains(Leaves, depth=1)
 
 
+@pytest.mark.parametrize("exit_type", [SystemExit, KeyboardInterrupt])
+def test_an_exit_of_a_protocol_leaves_a_loop_on_virtual_time(exit_type, autojump_clock):
+    def fail():
+        raise exit_type
+
+    async def main():
+        trio2aio(in_a_protocol)(fail)
+        await trio.sleep(HANG)
+
+    with pytest.raises(exit_type):
+        trio_bridge.run(main, clock=autojump_clock)
+
+
+def test_an_error_of_a_signal_handler_in_a_turn_ends_the_block():
+    """Where Python calls it, in a line of ours; and what is cancelled then can clean up."""
+
+    class FromSignalError(Exception):
+        pass
+
+    log = []
+
+    def raise_in_turn(frame, event, arg):
+        if frame.f_code is UvloopEngine.turn.__code__:
+            raise FromSignalError  # here the trace function ends
+
+    async def main():
+        @trio2aio
+        async def guest():
+            try:
+                sys.settrace(raise_in_turn)
+                await asyncio.sleep(HANG)
+            finally:
+                await asyncio.sleep(0.001)
+                log.append("cleaned up")
+
+        await guest()
+
+    trace = sys.gettrace()
+    try:
+        with pytest.raises(ExceptionGroup) as excinfo:
+            trio_bridge.run(main)
+    finally:
+        sys.settrace(trace)
+    assert excinfo.group_contains(FromSignalError, depth=1)
+    assert log == ["cleaned up"]
+
+
 def test_two_exits_and_the_callback_behind_them():
     ran = []
 
@@ -478,10 +525,9 @@ def wrong_counts(monkeypatch):
 
 
 def no_error_kept(monkeypatch):
-    def offset():
-        raise LookupError
-
-    monkeypatch.setattr(uvloop_door, "_last_error_offset", offset)
+    looks = uvloop_door._last_error_offset.__wrapped__
+    monkeypatch.setattr(uvloop_door, "_last_error_offset", looks)
+    monkeypatch.setattr(uvloop, "Loop", asyncio.SelectorEventLoop)
 
 
 @pytest.mark.parametrize("wrong", [wrong_function, wrong_layout, wrong_counts, no_error_kept])

@@ -249,6 +249,20 @@ async def test_what_cleans_up_after_a_cancellation_is_shown_without_our_shield(a
     assert guest.is_cancelled
 
 
+async def test_a_loop_whose_block_is_cancelled_by_an_error_is_shown_so():
+    seen = []
+
+    with pytest.raises(ExceptionGroup):
+        async with trio_bridge.open_loop() as loop:
+            loop.call_soon(divmod, 1, 0)
+            try:
+                await trio.sleep_forever()
+            finally:
+                seen.append(tree())
+    loops = {node.is_cancelled for _, node in seen[0].walk() if node.kind == "asyncio loop"}
+    assert loops == {False, True}  # the test's own, and this one
+
+
 def test_trio_without_a_loop_is_shown_too():
     async def main():
         with trio.CancelScope(shield=True):

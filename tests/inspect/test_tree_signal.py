@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -263,6 +264,29 @@ def test_the_handler_from_before_is_put_back(own_handler, capsys):
     with pytest.raises(KeyError):
         trio_bridge.run(fail, tree_signal="SIGUSR1")
     assert signal.getsignal(signal.SIGUSR1) is handler
+
+
+def test_on_a_terminal_it_is_in_colour(own_handler, monkeypatch):
+    """What that needs is imported before the signal comes: a handler is no place for it."""
+    pytest.importorskip("rich")
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    async def main():
+        imported.append("trio_bridge.inspect._colour" in sys.modules)
+        send()
+
+    imported, terminal = [], Terminal()
+    monkeypatch.delitem(sys.modules, "trio_bridge.inspect._colour", raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "COLORTERM", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    trio_bridge.run(main, tree_signal="SIGUSR1")
+    assert imported == [True]
+    assert "\x1b[1;32mTrio task\x1b[0m" in terminal.getvalue()
 
 
 def test_two_blocks_side_by_side_end_in_any_order(own_handler, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import INI
+from .conftest import INI, says
 
 SUITE = """
     import collections, sniffio, pytest_asyncio
@@ -135,6 +135,33 @@ def test_auto_mode_of_pytest_asyncio_has_the_rest(run):
         """,
     )
     result.assert_outcomes(passed=4 + 2)
+
+
+WIDER = """
+    @pytest.fixture(scope="module")
+    async def of_the_module({argument}):
+        return 5
+
+    @pytest.mark.bridge_asyncio
+    async def test_it(of_the_module):
+        assert of_the_module == 5
+"""
+
+
+def test_a_wider_scope_that_anyio_takes(run):
+    backend = """
+    @pytest.fixture(scope="module")
+    def anyio_backend():
+        return "asyncio"
+"""
+    result = run(backend + WIDER.format(argument="anyio_backend"))
+    result.assert_outcomes(passed=1)
+
+
+def test_a_wider_scope_that_nobody_takes(run):
+    result = run(WIDER.format(argument=""), "-p", "no:asyncio", ini=dict.fromkeys(INI))
+    result.assert_outcomes(errors=1)
+    assert says(result, "the async fixture 'of_the_module' has scope='module', and here each test")
 
 
 def test_pytest_without_any_of_them(run):

@@ -176,6 +176,24 @@ async def test_on_its_own_side_it_is_itself(way):
     assert ended_once(log)
 
 
+async def test_on_its_own_side_it_is_given_errors(way):
+    async def answers():
+        try:
+            yield "first"
+        except ValueError as exc:
+            yield f"caught {exc}"
+
+    @way.code
+    async def user():
+        async def own_code():
+            async with contextlib.aclosing(way.adapt(answers)()) as generator:
+                return [await anext(generator), await generator.athrow(ValueError("it"))]
+
+        return await way.adapt(own_code)()
+
+    assert await user() == ["first", "caught it"]
+
+
 async def test_exhausted(way, kind):
     @way.code
     async def user():
@@ -1089,6 +1107,64 @@ async def test_a_step_that_did_not_notice_its_cancellation(asyncio_code):
         assert await code() == 0
 
 
+async def test_a_step_that_comes_after_a_cancellation_by_the_loop_is_not_taken(autojump_clock):
+    """The task was in Trio code that didn't notice. It ends all the same, at its next wait."""
+    log = []
+
+    @aio2trio
+    async def notices_nothing():
+        with trio.CancelScope(shield=True):
+            await trio.sleep(2)
+
+    @aio2trio
+    async def items():
+        log.append("step")
+        yield
+
+    async def consume():
+        await notices_nothing()
+        log.append("noticed nothing")
+        async for _ in items():
+            pass
+
+    async with trio_bridge.open_loop() as loop:
+        task = loop.create_task(consume())
+        await trio.sleep(1)
+    assert task.cancelled()
+    assert log == ["noticed nothing"]
+
+
+def test_an_iterator_that_breaks_the_task_of_its_steps(autojump_clock):
+    """It leaves a scope open, as no code of Trio's may. Trio's error is not lost, nothing hangs."""
+
+    class Breaks:
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            trio.CancelScope().__enter__()
+            await trio.sleep(10)
+
+    ends = []
+
+    @trio2aio
+    async def guest():
+        items = aiter(aio2trio(Breaks()))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await anext(items)
+        for _ in range(2):
+            try:
+                await anext(items)
+            except (asyncio.CancelledError, StopAsyncIteration) as exc:
+                ends.append(type(exc))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        trio_bridge.run(guest, clock=autojump_clock)
+    assert caught.group_contains(RuntimeError, match="Cancel scope stack corrupted")
+    assert ends == [asyncio.CancelledError, StopAsyncIteration]
+
+
 async def test_a_scope_around_an_unhosted_consumer(autojump_clock):
     """A task of asyncio's own, whose Trio calls are in the loop's nursery."""
     log = []
@@ -1232,6 +1308,22 @@ async def test_a_step_after_the_loop_has_ended():
         await anext(begun)
     await begun.aclose()
     await items.aclose()
+
+
+def test_a_step_of_a_trio_generator_on_the_next_loop():
+    log = []
+
+    async def step():
+        return await anext(half_way)
+
+    half_way = aio2trio(generator)(TRIO, log)
+    first, second = trio_bridge.new_event_loop(), trio_bridge.new_event_loop()
+    assert first.run_until_complete(step()) == 0
+    first.close()
+    assert ended_once(log)
+    with pytest.raises(RuntimeError, match=r"was begun on an asyncio loop that has ended.*Begin"):
+        second.run_until_complete(step())
+    second.close()
 
 
 # ---- real generators that use both sides

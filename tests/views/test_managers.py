@@ -12,6 +12,8 @@ import contextvars
 import functools
 import inspect
 import math
+import re
+import signal
 import sys
 import time
 import typing
@@ -1522,6 +1524,20 @@ async def test_4_3_3_a_shield(autojump_clock, asyncio_code):
     assert trio.current_time() == pytest.approx(4)
 
 
+async def test_4_3_3_a_shield_does_not_keep_asyncios_cancellation_out(autojump_clock, asyncio_code):
+    """It is Trio's. The ``CancelledError`` goes on, through the shield."""
+
+    @asyncio_code
+    async def code():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1), aio2trio(trio.CancelScope(shield=True)):
+                await asyncio.sleep(1000)
+        return asyncio.current_task().cancelling()
+
+    assert await code() == 0
+    assert trio.current_time() == pytest.approx(1)
+
+
 async def test_4_3_3_a_shield_against_the_scopes_around_the_guest(autojump_clock):
     log = []
 
@@ -1992,6 +2008,19 @@ async def test_4_3_3_a_plain_with_says_what_to_write():
     await guest()
 
 
+async def test_another_error_in_a_plain_with_comes_as_it_is():
+    class Fails(SyncClass):
+        def __enter__(self):
+            raise RuntimeError("no more")
+
+    @trio2aio
+    async def guest():
+        with pytest.raises(RuntimeError, match="no more"), aio2trio(Fails(TRIO, [])):
+            pass
+
+    await guest()
+
+
 async def test_4_3_3_a_scope_of_a_trio_function_made_with_contextmanager(
     autojump_clock, asyncio_code
 ):
@@ -2157,6 +2186,60 @@ async def test_left_in_another_task(way):
     assert log == ["enter a", "exit a"]
 
 
+def half_way_in(manager):
+    """A Trio generator that stands still in the body of a manager, and is closed by another task.
+
+    Returns:
+      What the main task is told when it closes the generator.
+    """
+
+    async def generate():
+        async with manager:
+            yield
+
+    async def main():
+        generator = generate()
+
+        async def first(task_status):
+            task_status.started(await anext(generator))
+            await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(first)
+            with pytest.raises(RuntimeError) as caught:
+                await generator.aclose()
+            nursery.cancel_scope.cancel()
+        return str(caught.value)
+
+    return main
+
+
+async def test_a_generator_that_another_task_closes_in_an_asyncio_manager():
+    """Nobody would come back to leave the manager: it is left, and there is an error."""
+    log = []
+    error = await half_way_in(trio2aio(Named("a", ASYNCIO, log)))()
+    assert "<a>) was entered in the Trio task " in error
+    assert log == ["enter a", "exit a"]
+
+
+def test_a_generator_that_another_task_closes_in_a_trio_manager_in_an_asyncio_manager():
+    """The manager is left, but what it has entered in Trio was entered in another Trio task."""
+    log = []
+
+    @trio2aio
+    @contextlib.asynccontextmanager
+    async def manager():
+        async with aio2trio(trio.CancelScope()):
+            try:
+                yield
+            finally:
+                log.append("left")
+
+    error = trio_bridge.run(half_way_in(manager()))
+    assert re.match(r"aio2trio\(.*CancelScope.*\) is left where the Trio task that entered", error)
+    assert log == ["left"]
+
+
 @pytest.mark.parametrize("start", TO_ASYNCIO)
 def test_an_asyncio_manager_that_is_never_left_is_left_by_its_loop(start):
     log = []
@@ -2174,6 +2257,63 @@ def test_an_asyncio_manager_that_is_never_left_is_left_by_its_loop(start):
     assert "<a>) was entered and not left" in text
     assert "async with trio2aio(" in text
     assert log == ["enter a", "exit a"]
+
+
+@pytest.mark.parametrize("start", TO_ASYNCIO)
+def test_what_it_fails_with_then_is_the_context_of_the_loops_error(start):
+    class Fails(Named):
+        async def __aexit__(self, *details):
+            raise OSError("can't be left")
+
+    async def main():
+        @WAYS[start].code
+        async def user():
+            await trio2aio(Fails("a", ASYNCIO, [])).__aenter__()
+
+        await user()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        trio_bridge.run(main)
+    error = next(exc for exc in caught.value.exceptions if "and not left" in str(exc))
+    assert repr(error.__context__) == repr(OSError("can't be left"))
+
+
+def test_an_asyncio_manager_whose_body_outlives_its_loop(autojump_clock):
+    """The loop has left it; the body is cancelled, takes its time, and is told."""
+    log, errors = [], []
+
+    async def generate():
+        try:
+            yield
+        finally:
+            await asyncio.sleep(2)
+            log.append("the loop can end")
+
+    async def takes_its_time(task_status):
+        with pytest.raises(RuntimeError, match=r"<a>.* was entered and not left before its"):
+            async with trio2aio(Named("a", ASYNCIO, log)):
+                task_status.started()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await trio.sleep(1)
+        log.append("told")
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            try:
+                async with trio_bridge.open_loop():
+                    half_way = generate()
+                    await trio2aio(half_way.asend)(None)
+                    await nursery.start(takes_its_time)
+            except* RuntimeError as group:
+                errors.extend(group.exceptions)
+
+    trio.run(main, clock=autojump_clock)
+    assert log == ["enter a", "exit a", "told", "the loop can end"]
+    (error,) = errors
+    assert "<a>) was entered and not left" in str(error)
 
 
 async def test_a_trio_manager_that_a_guest_never_leaves():
@@ -2372,6 +2512,48 @@ def test_half_a_manager_is_refused_as_it_is_without_a_view(half):
 
 
 # ---- Ctrl-C
+
+
+def test_ctrl_c_while_an_asyncio_manager_is_entered_which_goes_on():
+    """It is entered then, and so it is left; the body is not run."""
+    log = []
+
+    class Manager(AsyncClass):
+        async def __aenter__(self):
+            asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            log.append("entered")
+
+        async def __aexit__(self, exc_type, exc, traceback):
+            log.append(exc_type)
+
+    async def main():
+        async with trio2aio(Manager(ASYNCIO, log)):
+            log.append("body")
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert log == ["entered", asyncio.CancelledError]
+
+
+def test_ctrl_c_in_the_exit_of_a_trio_manager():
+    log = []
+
+    class Manager(AsyncClass):
+        async def __aexit__(self, *details):
+            signal.raise_signal(signal.SIGINT)
+            log.append("not reached: Trio's code can be interrupted")
+
+    @trio2aio
+    async def guest():
+        async with aio2trio(Manager(TRIO, log)):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(guest)
+    assert [what for what, _ in log] == ["enter"]
+
 
 HEAD = """
 import asyncio, contextlib, signal, time, trio, trio_bridge

@@ -1275,6 +1275,9 @@ async def test_containers_that_need_no_change_are_the_same_object(adapt):
     for container in ([], [1], [Slotted(1)], (1,), {1}, {"a": Slotted(1)}, [[1]]):
         view.take(container)
         assert thing.seen[0] is container
+        view.take([container, view])
+        assert thing.seen[0][0] is container
+        assert thing.seen[0][1] is thing
 
 
 @both
@@ -1303,6 +1306,20 @@ async def test_callbacks_run_on_the_callers_side(adapt):
     with pytest.raises(ZeroDivisionError):
         view.call_it(lambda: 1 / 0)
     assert side() == user(adapt)
+
+
+def test_callbacks_where_no_greenlet_is_imported(run_script):
+    """SQLAlchemy's would tell what may wait in the middle of a plain function."""
+    result = run_script(
+        "import asyncio, sys, trio_bridge\n"
+        "class Library:\n"
+        "    def call(self, fn): return fn()\n"
+        "async def main():\n"
+        "    value = trio_bridge.trio2aio(Library()).call(lambda: 'called')\n"
+        "    print(value, 'greenlet' in sys.modules)\n"
+        "trio_bridge.run(main)\n"
+    )
+    assert (result.stdout, result.stderr) == ("called False\n", "")
 
 
 @both
@@ -2185,6 +2202,8 @@ async def test_on_its_own_side_a_view_is_the_original(adapt):
         assert await view.awaitable(1) == 6
         assert [it.value async for it in view.generate(2)] == [0, 1]
         assert [it.value async for it in steps] == [1, 0]
+        with pytest.raises(StopAsyncIteration):
+            await anext(steps)
         async with view.managed(3) as it:
             assert await it.method(1) == 4
         view.value = 5
@@ -2377,6 +2396,7 @@ async def test_modules(adapt):
     with pytest.raises(AttributeError):
         view.function  # noqa: B018
     assert adapt(os.path) == adapt(os).path
+    assert type(view).later is view.later
     assert view.later.__name__ == "later"
     assert inspect.iscoroutinefunction(view.later)
 
@@ -2742,6 +2762,34 @@ async def test_an_iterator_that_begins_anew():
             return 0
 
     assert list(trio2aio(Lines())) == [1, 2]
+
+
+@both
+async def test_an_iterator_that_fails_later(adapt):
+    class Library:
+        def numbers(self):
+            yield 1
+            raise ThingError
+
+    numbers = iter(adapt(Library()).numbers())
+    assert next(numbers) == 1
+    with pytest.raises(ThingError):
+        next(numbers)
+    iterator = iter(adapt([1, Broken()]))
+    with pytest.raises(ThingError) as caught:
+        for _ in adapt(Broken()):
+            pass
+    assert len(caught.traceback) <= 4
+    assert next(iterator) == 1
+
+
+class Broken:
+    def __iter__(self):
+        return self.numbers()
+
+    def numbers(self):
+        raise ThingError
+        yield
 
 
 async def test_an_iterable_that_fails_does_so_at_once():

@@ -118,6 +118,26 @@ async def test_an_asyncio_task_that_never_began_leaves_no_warning(owner):
     assert library.values == []
 
 
+async def test_an_asyncio_task_that_is_cancelled_cancels_the_trio_code():
+    class Waits:
+        def __await__(self):
+            waiting.set()
+            yield from trio.sleep_forever().__await__()
+
+        def me(self):
+            return self
+
+    async def asyncio_code():
+        task = asyncio.create_task(aio2trio(Waits()).me())
+        await aio2trio(waiting.wait)()
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    waiting = trio.Event()
+    assert await trio2aio(asyncio_code)()
+
+
 async def test_asyncios_wait_takes_views_of_futures():
     future = trio_bridge.current_loop().create_future()
     future.set_result(5)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,10 +93,7 @@ class _Stack:
 
     def _bottom(self) -> list[FrameType]:
         """What runs the program: all below the first coroutine."""
-        for index, frame in enumerate(self._physical):
-            if frame.f_code.co_flags & inspect.CO_COROUTINE:
-                return self._physical[:index]
-        return self._physical
+        return list(itertools.takewhile(_is_plain, self._physical))
 
 
 def _suspended(coro: Any) -> list[FrameType]:
@@ -106,6 +104,10 @@ def _caller_of(frame: FrameType) -> asyncio.Task[Any] | None:
     """The task that made the Trio call; none if the call has ended (Ctrl-C stops anywhere)."""
     task: asyncio.Task[Any] | None = getattr(frame.f_locals.get("self"), "task", None)
     return task
+
+
+def _is_plain(frame: FrameType) -> bool:
+    return not frame.f_code.co_flags & inspect.CO_COROUTINE
 
 
 def _root(task: asyncio.Task[Any]) -> FrameType | None:

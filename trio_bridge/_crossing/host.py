@@ -38,8 +38,6 @@ class End(Protocol):
 
     def done(self) -> bool: ...
     def cancelled(self) -> bool: ...
-    def exception(self) -> BaseException | None: ...
-    def result(self) -> Any: ...
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None: ...
 
 
@@ -432,7 +430,7 @@ class Host:
 
     def result(self) -> Any:
         """The end's value or error, as the Trio side should see it. To be asked for once."""
-        end = self._end
+        end: Any = self._end  # a task or a step: an adoption has an end, but no outcome
         interruption = self._interruption
         try:
             if self.forgotten is not None:

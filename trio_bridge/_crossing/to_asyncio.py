@@ -156,7 +156,7 @@ def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> An
         except AttributeError as exc:
             if exc.name != "set_name":
                 raise
-            task = exc.obj  # CPython 3.13 gives a name to whatever a task factory returns
+            task = exc.obj  # pragma: no cover -- CPython 3.13 names whatever a task factory returns
         if not asyncio.isfuture(task):
             raise TypeError(
                 f"the loop's task factory returned {shown(task)}, which is no task. Write\n"

@@ -361,12 +361,6 @@ class _Adoption:
     def cancelled(self) -> bool:
         return False
 
-    def exception(self) -> BaseException | None:
-        return None
-
-    def result(self) -> None:
-        return None
-
 
 @trio.lowlevel.disable_ki_protection
 async def _interruptible(awaitable: Awaitable[object]) -> object:

@@ -61,7 +61,10 @@ class TrioOwner:
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task."""
         if self.has_ended:
-            raise RuntimeError("the Trio task that takes the steps of an iterator has failed")
+            raise RuntimeError(
+                "this generator of Trio's was begun on an asyncio loop that has ended, and was "
+                "closed with it. Begin another on the loop that runs now"
+            )
         bridge, task = caller(self.bridge.loop)
         step = _Step(bridge, task, fn, args)
         if task in bridge.owing and not self.is_ending:

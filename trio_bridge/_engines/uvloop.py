@@ -141,11 +141,13 @@ class UvloopEventLoop(_private.TellsSettings, ScopedLoop, _Loop):
         return await connecting(making, waits_shortly=lambda: is_open)
 
     def run_forever(self) -> None:
-        """Refuse: Trio runs it."""
-        raise RuntimeError("This event loop is already running")
+        """Refuse: Trio runs it, or it is closed."""
+        if self._is_turned:
+            raise RuntimeError("This event loop is already running")
+        super().run_forever()
 
     def run_until_complete(self, future: Any) -> Any:
-        """Refuse: Trio runs it."""
+        """Refuse: Trio runs it, or it is closed."""
         self.run_forever()
 
     def close(self) -> None:

@@ -157,7 +157,10 @@ class _ColdAttribute:
         loop.cold_attributes[self._name] = value
 
     def __delete__(self, loop: RoomyLoop) -> None:
-        del loop.cold_attributes[self._name]
+        try:
+            del loop.cold_attributes[self._name]
+        except (AttributeError, KeyError):
+            raise AttributeError(self._name) from None
 
 
 for _name in _COLD_ATTRIBUTES:

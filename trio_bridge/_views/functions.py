@@ -34,9 +34,7 @@ def is_async_function(x: object) -> bool:
     """Whether calling ``x`` gives a coroutine: a function, method, partial or callable object."""
     if inspect.iscoroutinefunction(x):
         return True
-    if inspect.isclass(x) or not callable(x):
-        return False
-    return inspect.iscoroutinefunction(type(x).__call__)
+    return callable(x) and inspect.iscoroutinefunction(type(x).__call__)
 
 
 def original_of(fn: Any) -> tuple[Side, Any] | None:

@@ -126,9 +126,7 @@ class Chain:
         self._draft.attributes["name"] = "steps of an iterator"
 
     def _add_loop(self, bridge: Bridge, is_cancelled: bool) -> None:
-        draft = self._drafts.loops.get(bridge.loop)
-        if draft is None:
-            return
+        draft = self._drafts.loops[bridge.loop]
         if is_cancelled:
             draft.attributes["is_cancelled"] = True
         self._inside.attach(draft)
