@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
+from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, trio2aio
 from trio_bridge._bridge import by_loop, owning
 
 
@@ -54,43 +54,14 @@ async def test_a_call_that_is_cancelled_with_the_block_is_counted_once():
     assert (counts, ended) == ([1], [1])
 
 
-async def test_a_task_that_was_cancelled_already_is_not_cancelled_with_the_loop():
-    """It cleans up in Trio code, which takes the time that it takes."""
-    log = []
-
-    async def child():
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            await aio2trio(cleans_up)()
-            log.append(asyncio.current_task().cancelling())
-
-    async def cleans_up():
-        is_cleaning.set()
-        await may_end.wait()
-        await trio.lowlevel.checkpoint()
-        log.append("cleaned up")
-
-    is_cleaning, may_end = trio.Event(), trio.Event()
-    with trio.CancelScope() as scope:
-        async with open_loop():
-            task = current_loop().create_task(child())
-            await trio2aio(asyncio.sleep)(0)
-            current_loop().call_soon(task.cancel)
-            await is_cleaning.wait()
-            scope.cancel()
-            may_end.set()
-            await trio.sleep_forever()
-    assert log == ["cleaned up", 1]
-
-
 async def test_what_a_nursery_knows_of_its_calls():
     async def child():
         await aio2trio(waits)()
 
     async def waits():
         is_waiting.set()
-        await may_end.wait()
+        with trio.CancelScope(shield=True):
+            await may_end.wait()
 
     is_waiting, may_end = trio.Event(), trio.Event()
     task = trio_bridge.unview(trio2aio(asyncio.create_task)(child()))
@@ -101,6 +72,9 @@ async def test_what_a_nursery_knows_of_its_calls():
     assert [call.task for call in nursery.calls] == [task]
     nursery.calls.clear()  # a copy
     assert len(nursery.calls) == 1
+    trio2aio(task.cancel)()
+    assert nursery.callers == {task}
+    assert nursery.to_cancel() == set()  # it knows
     may_end.set()
     await trio2aio(asyncio.wait)([task])
     await trio.testing.wait_all_tasks_blocked()
