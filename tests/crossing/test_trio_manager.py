@@ -154,6 +154,21 @@ async def test_a_manager_that_swallows(run):
     assert await run(program) == "goes on"
 
 
+async def test_a_cancelled_guest_that_waits_nowhere_leaves_its_manager():
+    manager = Manager()
+
+    @trio2aio
+    async def guest():
+        async with aio2trio(manager):
+            await aio2trio(trio.lowlevel.checkpoint)()
+            aio2trio(scope.cancel)()
+
+    with trio.CancelScope() as scope:
+        await guest()
+    assert manager.log[0] == "entered"
+    assert len(manager.log) == 2
+
+
 # ---- whose they are
 
 
