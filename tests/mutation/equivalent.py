@@ -3,7 +3,8 @@
 What only a type checker reads (annotations, overloads, ``if TYPE_CHECKING``); the bare star of a
 signature, which is no multiplication; a cache, and a look that saves work where there is nothing to
 do, which only make quicker; and of the exchanges of one operator all but those that say something
-of their own: the negation, and the neighbour at the boundary. ``x is None`` as ``x == None`` or ``x <= None`` says nothing, or fails at once.
+of their own: the negation, and the neighbour at the boundary. ``x is None`` as ``x == None`` or
+``x <= None`` says nothing, or fails at once.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def places(path):
 
 
 def only_quicker(mutation, line):
-    """A context with no more than the bridge's own variable has nothing to carry: 1 as good as 0."""
+    """A context with the bridge's own variable alone has nothing to carry: 1 as good as 0."""
     if not line.endswith(" > 1:  # one is the bridge's own"):
         return False
     is_less = mutation.occurrence % 2 == 1  # cosmic-ray adds one to a number first, then takes it
