@@ -14,6 +14,7 @@ import trio.testing
 import trio_bridge
 from trio_bridge import aio2trio, open_loop, trio2aio
 from trio_bridge._crossing.asyncio_owner import AsyncioOwner, Step
+from trio_bridge._crossing.cancellation import pending_interruption
 
 VAR: contextvars.ContextVar[object] = contextvars.ContextVar("var")
 
@@ -365,6 +366,30 @@ async def test_the_last_step_of_a_caller_that_is_cancelled_already():
         assert (cancellation is not None) is is_thrown
         assert count == is_thrown
         assert one.owner.has_ended
+
+
+async def test_other_trio_tasks_run_in_the_last_step_of_a_cancelled_caller():
+    passes = 0
+
+    async def other():
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    owners = [Owner() for _ in range(20)]
+    for one in owners:
+        await one.owner.call(one.step)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            exc = await pending_interruption()
+            before = passes
+            for one in owners:
+                await one.owner.leave(one.step, interruption=exc, is_thrown=False)
+        assert passes - before >= len(owners) // 2
+        nursery.cancel_scope.cancel()
 
 
 async def test_cancelled_before_its_first_step():

@@ -24,19 +24,24 @@ async def trio_checkpoint():
 # ---- one call after the other
 
 
-async def test_a_call_after_one_that_took_no_notice_of_a_cancellation_is_not_run():
+@pytest.mark.parametrize("where", ["in a call", "between two calls"])
+async def test_a_call_after_an_unnoticed_cancellation_is_not_run(where):
     ran = []
 
-    async def cancels():
+    async def first():
         ran.append("first")
-        scope.cancel()
+        if where == "in a call":
+            scope.cancel()
 
     async def second():
         ran.append("second")
 
     @trio2aio
     async def guest():
-        await aio2trio(cancels)()
+        await aio2trio(trio_checkpoint)()
+        await aio2trio(first)()
+        if where == "between two calls":
+            aio2trio(scope.cancel)()
         try:
             await aio2trio(second)()
         finally:
@@ -48,13 +53,15 @@ async def test_a_call_after_one_that_took_no_notice_of_a_cancellation_is_not_run
     assert ran == ["first", 1]
 
 
-async def test_ctrl_c_in_a_call_that_took_no_notice():
+@pytest.mark.parametrize("where", ["in a call", "between two calls"])
+async def test_a_call_after_an_unnoticed_ctrl_c_is_not_run(where):
     ran = []
 
     @trio.lowlevel.enable_ki_protection
-    async def interrupts():
+    async def first():
         ran.append("first")
-        signal.raise_signal(signal.SIGINT)
+        if where == "in a call":
+            signal.raise_signal(signal.SIGINT)
 
     async def second():
         ran.append("second")
@@ -62,7 +69,10 @@ async def test_ctrl_c_in_a_call_that_took_no_notice():
 
     @trio2aio
     async def guest():
-        await aio2trio(interrupts)()
+        await aio2trio(trio_checkpoint)()
+        await aio2trio(first)()
+        if where == "between two calls":
+            signal.raise_signal(signal.SIGINT)
         await aio2trio(second)()
 
     with pytest.raises(KeyboardInterrupt):

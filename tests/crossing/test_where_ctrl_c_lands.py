@@ -14,7 +14,7 @@ import trio
 
 import trio_bridge
 from trio_bridge import _guest_ctrl_c, aio2trio, open_asyncio_nursery, trio2aio
-from trio_bridge._crossing import AsyncioManager, AsyncioOwner
+from trio_bridge._crossing import AsyncioManager, AsyncioOwner, call_plain
 from trio_bridge._crossing.to_trio import TrioCall, caller, delivered
 
 PACKAGE = Path(trio_bridge.__file__).parent
@@ -142,6 +142,7 @@ async def by_the_hand_of_asyncio():
 
 
 async def in_trio():
+    call_plain(asyncio.get_running_loop)
     await by_hand()
     await by_the_hand_of_asyncio()
     await use(trio2aio, asyncio_checkpoint)

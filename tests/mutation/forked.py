@@ -85,7 +85,7 @@ def try_one(mutation):
     except AttributeError as exc:  # cosmic-ray can't make it
         return WorkResult(WorkerOutcome.EXCEPTION, output=str(exc))
     names = f"a/{path}", f"b/{path}"
-    diff = difflib.unified_diff(source.split("\n"), mutated.split("\n"), *names, lineterm="", n=0)
+    diff = difflib.unified_diff(source.split("\n"), mutated.split("\n"), *names, lineterm="")
     return WorkResult(WorkerOutcome.NORMAL, output, outcome_, "\n".join(diff))
 
 

@@ -1,20 +1,29 @@
 """Mutation testing of the crossings and the nurseries: ``tox run -e mutation``.
 
 Works on a clone of what is committed, below ``.tox/mutation-run`` (``--folder``), takes the mutants
-in any order, and goes on where it was stopped. ``--list`` only shows what has come out so far.
+in any order, so that a part of them is a fair sample, and goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import platform
+import re
+import sqlite3
 import subprocess
 import sys
-from collections import Counter
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import page
 from cosmic_ray.work_db import use_db
 from cosmic_ray.work_item import TestOutcome, WorkerOutcome
+
+if TYPE_CHECKING:
+    from cosmic_ray.work_item import MutationSpec
 
 ROOT = Path(__file__).parents[2]
 HERE = "tests/mutation"
@@ -36,6 +45,7 @@ sys.path.append({folder!r})
 import lines_of_a_child
 """
 """What the Pythons run first that tests start while the map is made."""
+DEFINITION = re.compile(r"^ +(?:async )?def (\w+)", re.MULTILINE)
 
 
 class Run:
@@ -76,48 +86,83 @@ class Run:
             self.do("cosmic_ray.cli", "init", f"{HERE}/cosmic-ray.toml", self.session)
             self.do("equivalent", self.session)
 
-    def report(self) -> None:
-        """Print each survivor with its change, and the score."""
-        count: Counter[str] = Counter()
+    def results(self) -> page.Results:
+        """What has come out so far, without the mutants that cosmic-ray failed to make."""
+        killed, survivors, of = 0, [], 0
         with use_db(str(self.session)) as database:
             items = {item.job_id: item for item in database.work_items}
             for job, result in database.results:
-                if result.worker_outcome is WorkerOutcome.SKIPPED:
+                if result.worker_outcome is not WorkerOutcome.NORMAL:
                     continue
-                killed = result.test_outcome in (TestOutcome.KILLED, TestOutcome.INCOMPETENT)
-                count["killed" if killed else "survived"] += 1
-                if not killed:
+                if result.test_outcome is TestOutcome.KILLED:
+                    killed += 1
+                else:
                     (mutation,) = items[job].mutations
-                    print(
-                        f"{mutation.module_path}:{mutation.start_pos[0]} {mutation.operator_name}"
-                    )
-                    print(*changes(result.diff or ""), sep="\n")
-            pending = len(list(database.pending_work_items))
-        tried = sum(count.values())
-        share = f"{count['killed'] / tried:.1%}" if tried else "none yet"
-        print(f"{tried} tried, {count['killed']} killed ({share}), {pending} to go")
+                    survivors.append(survivor(mutation, result.diff or ""))
+            of = len(list(database.pending_work_items)) + killed + len(survivors)
+        survivors.sort(key=lambda one: (one["module"], int(one.pop("number"))))
+        return {
+            "date": time.strftime("%Y-%m-%d"),
+            "python": platform.python_version(),
+            "mutants": of,
+            "tried": killed + len(survivors),
+            "killed": killed,
+            "survivors": survivors,
+        }
+
+    def forget_survivors(self) -> None:
+        """Have those that no test has noticed tried once more."""
+        with contextlib.closing(sqlite3.connect(self.session)) as database, database:
+            database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
 
 
-def changes(diff: str) -> list[str]:
-    """The lines of a diff that differ."""
-    return [
-        f"  {line}"
-        for line in diff.splitlines()
-        if line[:1] in ("+", "-") and line[:3] not in ("+++", "---")
-    ]
+def survivor(mutation: MutationSpec, diff: str) -> dict[str, str]:
+    """What is listed of a mutant."""
+    lines = [line for line in diff.splitlines() if line[:3] not in ("+++", "---")]
+    before, after = (
+        [line[1:].strip() for line in lines if line[:1] == sign and line[1:].strip()]
+        for sign in "-+"
+    )
+    function = mutation.definition_name or ""
+    if mutation.operator_name == "core/RemoveDecorator":
+        function = next(DEFINITION.finditer(diff))[1]
+    return {
+        "module": mutation.module_path.relative_to("trio_bridge").as_posix(),
+        "function": function,
+        "before": before[-1] if before else "",
+        "after": after[-1] if after else "",
+        "number": str(mutation.start_pos[0]),
+    }
+
+
+def show(results: page.Results) -> None:
+    """Print each survivor with its change, and the score."""
+    for one in results["survivors"]:
+        print(f"{one['module']}: {one['function']}\n  - {one['before']}\n  + {one['after']}")
+    tried, killed = results["tried"], results["killed"]
+    share = f"{killed / tried:.1%}" if tried else "none yet"
+    print(f"{tried} of {results['mutants']} tried, {killed} killed ({share})")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".tox" / "mutation-run")
     parser.add_argument("--number", type=int, default=sys.maxsize, help="try so many, not all")
-    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--again", action="store_true", help="the survivors, once more")
+    parser.add_argument("--list", action="store_true", help="only show what has come out")
+    parser.add_argument("--docs", action="store_true", help="the same, and write docs/mutants.md")
     options = parser.parse_args()
     run = Run(options.folder.resolve())
-    if not options.list:
+    if not (options.list or options.docs):
         run.prepare()
+        if options.again:
+            run.forget_survivors()
         run.do("forked", run.session, options.number)
-    run.report()
+    results = run.results()
+    show(results)
+    if options.docs:
+        page.keep(results)
+        page.write(results)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ class AsyncioOwner:
         pump = bridge.pump
         assert self._context is not None
         here = copy_context()
-        if len(here) > 1:
+        if len(here) > 1:  # one is the bridge's own
             self._context.run(carry_back, here)
         bridge.side.enter()
         is_held = pump.hold()

@@ -139,7 +139,8 @@ class Host:
     async def _look_for_interruption(self) -> None:
         """A guest that makes one call after the other leaves no wait to be cancelled in."""
         call = self._call
-        if call is None or call.leaves_manager or self._interruption is not None:
+        assert call is not None
+        if call.leaves_manager or self._interruption is not None:
             return
         self._interruption = await pending_interruption()
         if self.owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
