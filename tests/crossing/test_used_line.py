@@ -35,8 +35,20 @@ def test_a_line_that_says_nothing(line):
     assert use_in(line) == Use()
 
 
-def test_the_wrong_adapter():
-    assert use_in("await aio2trio(asyncio.sleep)(1)").adapted_with == "aio2trio"
+@pytest.mark.parametrize(
+    ("line", "use"),
+    [
+        ("with trio.CancelScope() as scope:", Use("async with", "trio.CancelScope")),
+        ("async for x in pool.cursor():", Use("async for x in", "pool.cursor")),
+        ("await trio2aio(trio.sleep)(1)", Use("await", "trio.sleep", True, "trio2aio")),
+        ("await trio2aio(trio.sleep(1))", Use("await", "trio.sleep")),
+        ("await aio2trio(self.pool.get)()", Use("await", "self.pool.get", True, "aio2trio")),
+        ("await unview(x)", Use()),
+        ("await trio2aio(a + b)", Use()),
+    ],
+)
+def test_adapters_and_what_is_in_them(line, use):
+    assert use_in(f"    {line}\n") == use
 
 
 def refuse(*args):
