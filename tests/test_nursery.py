@@ -767,6 +767,7 @@ async def test_an_exit_of_on_error_leaves_the_loop_bare():
     with pytest.raises(SystemExit):
         async with open_loop(on_error=handler), open_asyncio_nursery() as nursery:
             nursery.start_soon(worker)
+            await trio.testing.wait_all_tasks_blocked()
             current_loop().call_soon(crash)
             await trio.sleep_forever()
     assert worker.log == ["worker cleans up", "worker ended"]

@@ -33,11 +33,12 @@ class Looks:
         self.ran = set()
 
     def __enter__(self):
+        self.before = sys.gettrace()  # coverage's, on Python 3.11
         sys.settrace(self.on_call)
         return self
 
     def __exit__(self, *exc_info):
-        sys.settrace(None)
+        sys.settrace(self.before)
 
     def on_call(self, frame, event, arg):
         return self.on_line if frame.f_code.co_filename.startswith(OURS) else None
