@@ -264,6 +264,25 @@ async def test_a_name_is_that_of_the_asyncio_task_too(autojump_clock):
     ]
 
 
+@pytest.mark.parametrize(("name", "expected"), [("Riri", "Riri"), (None, "{}.<locals>.child")])
+async def test_the_trio_task_that_waits_for_a_child_has_a_name_too(name, expected):
+    @aio2trio
+    async def trio_name():
+        return trio.lowlevel.current_task().name
+
+    async def child(task_status=None):
+        names.append((await trio_name(), asyncio.current_task().get_name() == name))
+        if task_status is not None:
+            task_status.started()
+
+    names = []
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(child, name=name)
+        await nursery.start(child, name=name)
+    expected = expected.format("test_the_trio_task_that_waits_for_a_child_has_a_name_too")
+    assert names == 2 * [(expected, name is not None)]
+
+
 async def test_what_is_no_asyncio_function_is_named():
     with pytest.raises(ExceptionGroup) as caught:
         async with open_asyncio_nursery() as nursery:

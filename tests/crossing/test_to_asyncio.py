@@ -15,6 +15,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
+from trio_bridge._crossing import crossing_to_asyncio
 
 var = contextvars.ContextVar("var", default="unset")
 needs_eager_start = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager start is 3.12+")
@@ -454,3 +455,46 @@ async def test_a_task_factory_that_makes_no_task_is_named():
         await asyncio_code(0, "Riri")
     set_task_factory(None)
     assert await asyncio_code(0, "Riri") == "Riri"
+
+
+# ---- what a function may return that is no coroutine
+
+
+class Awaitable:
+    def __init__(self, suspends):
+        self.suspends = suspends
+
+    def __await__(self):
+        if self.suspends:
+            yield from asyncio.sleep(0).__await__()
+        return "value"
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+async def test_a_function_that_returns_an_awaitable(suspends):
+    assert await crossing_to_asyncio(Awaitable)(suspends) == "value"
+
+
+async def test_a_function_that_returns_a_future():
+    def future():
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, "value")
+        return future
+
+    assert await crossing_to_asyncio(future)() == "value"
+
+
+async def test_a_guest_that_was_cancelled_without_a_wait():
+    async def cancelled():
+        raise asyncio.CancelledError("its own")
+
+    with pytest.raises(asyncio.CancelledError, match="its own"):
+        await crossing_to_asyncio(cancelled)()
+    with trio.CancelScope() as scope:
+
+        async def cancels():
+            aio2trio(scope.cancel)()
+            raise asyncio.CancelledError
+
+        await crossing_to_asyncio(cancels)()
+    assert scope.cancelled_caught

@@ -17,6 +17,7 @@ import trio.testing
 import trio_bridge
 from trio_bridge import _private, aio2trio, trio2aio
 from trio_bridge._crossing import host
+from trio_bridge._crossing.to_trio import TrioCall, caller
 
 
 @aio2trio
@@ -437,3 +438,96 @@ async def test_who_cancels_all_asyncio_tasks_cancels_guests_below_a_nursery_too(
     may_end.set()
     await trio2aio(asyncio.wait)([caller])
     assert caller.cancelled()
+
+
+# ---- plain functions
+
+
+def test_a_plain_function_between_two_runs_of_a_loop_that_has_trio_in_it():
+    def run():
+        """Which run of Trio's it is."""
+        return id(trio.lowlevel.current_root_task())
+
+    async def main():
+        await aio2trio(trio.lowlevel.checkpoint)()
+        return aio2trio(run)()
+
+    async def in_another_run():
+        return aio2trio(run)(), run()
+
+    loop = trio_bridge.new_event_loop()
+    of_the_loop = loop.run_until_complete(main())
+    assert aio2trio(run)() == of_the_loop
+    here, expected = trio.run(in_another_run)
+    assert here == expected != of_the_loop
+    loop.close()
+
+
+async def test_a_plain_function_has_the_host_as_its_task():
+    me = trio.lowlevel.current_task()
+    plain = aio2trio(trio.lowlevel.current_task)
+
+    @trio2aio
+    async def guest():
+        first = plain()
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError):
+            await asyncio.create_task(own())
+        return first, plain()
+
+    async def own():
+        return plain()
+
+    assert await guest() == (me, me)
+
+
+async def test_a_plain_function_that_cancels_its_own_guest():
+    @trio2aio
+    async def guest():
+        await asyncio.sleep(0)
+        aio2trio(scope.cancel)()
+        ran.append(1)
+        await asyncio.sleep(1000)
+        ran.append(2)
+
+    ran = []
+    with trio.CancelScope() as scope:
+        await guest()
+    assert scope.cancelled_caught
+    assert ran == [1]
+
+
+async def test_outside_of_a_task_it_says_what_to_write():
+    @trio2aio
+    async def guest():
+        told = asyncio.get_running_loop().create_future()
+
+        def call():
+            try:
+                trio_task().send(None)
+            except RuntimeError as exc:
+                told.set_result(str(exc))
+
+        asyncio.get_running_loop().call_soon(call)
+        return await told
+
+    assert "was called outside of an asyncio task. Write loop.create_task" in await guest()
+
+
+# ---- a cancellation that finds the call in one of its last moments
+
+
+async def test_a_call_that_is_not_run_is_cancelled_as_any_future():
+    @trio2aio
+    async def guest():
+        bridge, task = caller(asyncio.get_running_loop())
+        call = TrioCall(bridge, task, trio.lowlevel.checkpoint, (), {})
+        call.refuse()
+        assert call.cancel("why")
+        assert call.cancelled()
+        with pytest.raises(asyncio.CancelledError, match="why"):
+            await call
+        assert not call.cancel()  # as a future that is done
+        assert not call.is_cancelled_late
+
+    await guest()

@@ -374,6 +374,30 @@ async def test_ctrl_c_before_a_manager_begins_to_be_left():
     assert len(manager.log) == 2
 
 
+@pytest.mark.parametrize("kind", ["coroutine", "awaitable"])
+async def test_ctrl_c_while_a_manager_is_left(kind):
+    class Leaving:
+        def __await__(self):
+            raise KeyboardInterrupt
+            yield
+
+    class Interrupted(Manager):
+        def __aexit__(self, *details):
+            return self.leave() if kind == "coroutine" else Leaving()
+
+        async def leave(self):
+            await trio.lowlevel.checkpoint()
+            raise KeyboardInterrupt
+
+    @trio2aio
+    async def guest():
+        async with aio2trio(Interrupted()):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        await guest()
+
+
 @BOTH
 async def test_what_is_never_left_is_left_with_an_error(run):
     outer, inner = Manager(), Manager()
