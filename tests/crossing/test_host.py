@@ -186,6 +186,29 @@ async def test_a_host_goes_with_its_crossing():
     assert hosts() <= before
 
 
+async def test_a_host_is_told_of_the_end_once():
+    """Each callback of a task's costs a turn of the loop."""
+
+    class Counts(asyncio.Task):
+        callbacks = 0
+
+        def add_done_callback(self, *args, **kwargs):
+            self.callbacks += 1
+            super().add_done_callback(*args, **kwargs)
+
+    @trio2aio
+    async def guest():
+        for _ in range(5):
+            await asyncio.sleep(0)
+            await aio2trio(trio_checkpoint)()
+        return asyncio.current_task().callbacks
+
+    trio_bridge.current_loop().set_task_factory(
+        lambda loop, coro, **kw: Counts(coro, loop=loop, **kw)
+    )
+    assert await guest() == 1
+
+
 # ---- Ctrl-C
 
 

@@ -415,6 +415,53 @@ async def test_what_is_never_left_is_left_with_an_error(run):
     assert outer.log == inner.log == ["entered", error]
 
 
+async def never_left(*managers, then=None):
+    """The error, where a guest enters managers and ends."""
+
+    @trio2aio
+    async def guest():
+        for manager in managers:
+            await aio2trio(manager).__aenter__()
+        if then is not None:
+            raise then
+
+    with pytest.raises(Exception) as caught:
+        await guest()
+    return caught.value
+
+
+async def test_what_is_never_left_and_swallows_the_error():
+    class Swallows(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            return True
+
+    outer, inner = Manager(), Swallows()
+    error = await never_left(outer, inner)
+    assert "ended and did not leave" in str(error)
+    assert outer.log == inner.log == ["entered", error]
+
+
+async def test_what_is_never_left_and_fails_then():
+    class Fails(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            raise OSError
+
+    outer, inner = Manager(), Fails()
+    error = await never_left(outer, inner)
+    assert isinstance(error, OSError)
+    assert outer.log == ["entered", error]
+    assert "ended and did not leave" in str(inner.log[1])
+
+
+@pytest.mark.parametrize("then", [None, ValueError(), asyncio.CancelledError()], ids=repr)
+async def test_how_a_task_ended_that_did_not_leave_its_manager(then):
+    error = await never_left(Manager(), then=then)
+    assert "ended and did not leave" in str(error)
+    assert error.__context__ is (then if isinstance(then, ValueError) else None)
+
+
 @BOTH
 async def test_a_nursery_whose_child_fails_while_the_body_cleans_up(run):
     async def fails():

@@ -1,10 +1,10 @@
 """Leaves out the mutants that can't make a difference: ``python equivalent.py SESSION``.
 
-What only a type checker reads (annotations, overloads, ``if TYPE_CHECKING``); the bare star of a
-signature, which is no multiplication; a cache, and a look that saves work where there is nothing to
-do, which only make quicker; and of the exchanges of one operator all but those that say something
-of their own: the negation, and the neighbour at the boundary. ``x is None`` as ``x == None`` or
-``x <= None`` says nothing, or fails at once.
+What only a type checker reads (annotations, overloads, protocols, ``if TYPE_CHECKING``); the bare
+star of a signature, which is no multiplication; a cache, and a look that saves work where there is
+nothing to do, which only make quicker; and of the exchanges of one operator all but those that say
+something of their own: the negation, and the neighbour at the boundary. ``x is None`` as
+``x == None`` or ``x <= None`` says nothing, or fails at once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def without_effect(node):
         yield from (x for x in node.decorator_list if ast.unparse(x) == "final")
         # The bases of a generic class.
         yield from (base for base in node.bases if isinstance(base, ast.Subscript))
+        if any(ast.unparse(base) == "Protocol" for base in node.bases):
+            yield node
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
         yield node
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("cast", "TypeVar", "ParamSpec"):

@@ -79,7 +79,6 @@ def try_one(mutation):
                 path.relative_to("trio_bridge").as_posix(),
                 source,
                 set(range(mutation.start_pos[0], mutation.end_pos[0] + 1)),
-                is_decorator=mutation.operator_name == "core/RemoveDecorator",
             )
             outcome_, output = outcome(tests) if tests else (TestOutcome.SURVIVED, "no test")
     except AttributeError as exc:  # cosmic-ray can't make it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,43 +13,49 @@ MAP = Path(os.environ.get("MUTATION_MAP", "mutation-map"))
 SECONDS = 25.0
 """How long the tests for one mutant may take, by the times that the map was made with."""
 CTRL_C = ("ctrl_c", "interrupt")
+HOLDS_BACK = re.compile(r"^ *@.*(?:ki_protection|uninterrupted)")
 
 
 def around(source, lines):
-    """The lines of the statement that holds these, and those of the function around it."""
-    statement, function = set(lines), set()
+    """The lines of the statement that holds these, and those of the body of the function around.
+
+    A decorator is in its function's body as far as this goes: it runs at import, when no test does.
+    """
+    statement, body = set(lines), set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.stmt):
             continue
-        decorators = getattr(node, "decorator_list", [])
-        first = min([node.lineno, *(x.lineno for x in decorators)])
-        body = getattr(node, "body", None)
-        if first <= min(lines) <= max(lines) <= (node.end_lineno or first):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                function = set(range(first, (node.end_lineno or first) + 1))
-            header_end = body[0].lineno - 1 if body else node.end_lineno
-            if max(lines) <= (header_end or first):
-                statement = set(range(first, (header_end or first) + 1))
-    return statement, function
+        first = min([node.lineno, *(x.lineno for x in getattr(node, "decorator_list", []))])
+        last = node.end_lineno or first
+        if not first <= min(lines) <= max(lines) <= last:
+            continue
+        inner = getattr(node, "body", None)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = set(range(inner[0].lineno, last + 1))
+            statement = set(body)
+        elif not inner or max(lines) < inner[0].lineno:
+            statement = set(range(first, (inner[0].lineno if inner else last + 1)))
+    return statement, body
 
 
-def nearest(module, source, lines, *, is_decorator):
+def nearest(module, source, lines):
     """The tests, in the order in which they may notice soonest.
 
     ``module`` is its path below trio_bridge/.
     """
     data = json.loads((MAP / f"{module.replace('/', '.')}.json").read_text())
     of, seconds = data["lines"], data["tests"]
-    statement, function = around(source, lines)
+    is_decorator = source.splitlines()[min(lines) - 1].lstrip().startswith("@")
     # A line of an expression over several has no event of its own; what runs at import has no
     # tests of its own: then those of the function, then those of the module.
-    tries = [lines, statement, function, {int(line) for line in of}]
-    for wanted in tries[2:] if is_decorator else tries:
+    tries = [*([] if is_decorator else [lines]), *around(source, lines), {int(line) for line in of}]
+    for wanted in tries:
         found = {test for line in wanted for test in of.get(str(line), ())}
         if found:
             break
+    ctrl_c_first = bool(HOLDS_BACK.search(source.splitlines()[min(lines) - 1]))
     chosen, total = [], 0.0
-    for test, takes in in_order([seconds[number] for number in found], ctrl_c_first=is_decorator):
+    for test, takes in in_order([seconds[number] for number in found], ctrl_c_first=ctrl_c_first):
         total += takes
         if total > SECONDS and chosen:
             break
@@ -59,7 +66,7 @@ def nearest(module, source, lines, *, is_decorator):
 def in_order(tests, *, ctrl_c_first):
     """The variants of a test function mostly notice the same: one of each, then the second ones.
 
-    The quick ones first. But what a decorator does here is mostly to hold back Ctrl-C.
+    The quick ones first; but those of Ctrl-C where that is what the line is about.
     """
     variants = defaultdict(int)
     order = []
