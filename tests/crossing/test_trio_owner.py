@@ -312,7 +312,7 @@ async def test_what_interrupts_its_task_interrupts_the_step_that_waits():
             await trio.sleep_forever()
 
 
-async def test_an_iterator_whose_task_has_failed():
+async def test_an_iterator_whose_task_has_ended():
     async with open_loop():
 
         @trio2aio
@@ -322,7 +322,7 @@ async def test_an_iterator_whose_task_has_failed():
             await one.last()
             while not one.owner.has_ended:
                 await asyncio.sleep(0)
-            with pytest.raises(RuntimeError, match="has failed"):
+            with pytest.raises(RuntimeError, match="has ended"):
                 await one.owner.call(trio_task)
 
         await guest()
