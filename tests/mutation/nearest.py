@@ -19,9 +19,10 @@ HOLDS_BACK = re.compile(r"^ *@.*(?:ki_protection|uninterrupted)")
 def around(source, lines):
     """The lines of the statement that holds these, and those of the body of the function around.
 
-    A decorator is in its function's body as far as this goes: it runs at import, when no test does.
+    What runs at import is run by no test, or by all that start a process. A function's head (its
+    decorators, the defaults of its arguments) counts as its body then.
     """
-    statement, body = set(lines), set()
+    statement, body = set(), set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.stmt):
             continue
@@ -32,8 +33,8 @@ def around(source, lines):
         inner = getattr(node, "body", None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = set(range(inner[0].lineno, last + 1))
-            statement = set(body)
-        elif not inner or max(lines) < inner[0].lineno:
+            statement = set()
+        elif body and (not inner or max(lines) < inner[0].lineno):
             statement = set(range(first, (inner[0].lineno if inner else last + 1)))
     return statement, body
 
@@ -45,11 +46,9 @@ def nearest(module, source, lines):
     """
     data = json.loads((MAP / f"{module.replace('/', '.')}.json").read_text())
     of, seconds = data["lines"], data["tests"]
-    is_decorator = source.splitlines()[min(lines) - 1].lstrip().startswith("@")
-    # A line of an expression over several has no event of its own; what runs at import has no
-    # tests of its own: then those of the function, then those of the module.
-    tries = [*([] if is_decorator else [lines]), *around(source, lines), {int(line) for line in of}]
-    for wanted in tries:
+    statement, body = around(source, lines)
+    # A line of an expression over several has no event of its own: then those of the statement.
+    for wanted in (lines & body, statement, body, {int(line) for line in of}):
         found = {test for line in wanted for test in of.get(str(line), ())}
         if found:
             break
