@@ -54,7 +54,9 @@ def nearest(module, source, lines):
             break
     ctrl_c_first = bool(HOLDS_BACK.search(source.splitlines()[min(lines) - 1]))
     chosen, total = [], 0.0
-    for test, takes in in_order([seconds[number] for number in found], ctrl_c_first=ctrl_c_first):
+    own = f"/test_{Path(module).stem.lstrip('_')}.py::"
+    tests = [seconds[number] for number in found]
+    for test, takes in in_order(tests, own, ctrl_c_first=ctrl_c_first):
         total += takes
         if total > SECONDS and chosen:
             break
@@ -62,16 +64,17 @@ def nearest(module, source, lines):
     return chosen
 
 
-def in_order(tests, *, ctrl_c_first):
+def in_order(tests, own, *, ctrl_c_first):
     """The variants of a test function mostly notice the same: one of each, then the second ones.
 
-    The quick ones first; but those of Ctrl-C where that is what the line is about.
+    The module's own tests first, and the quick ones; but those of Ctrl-C where that is what the
+    line is about.
     """
     variants = defaultdict(int)
     order = []
     for test, takes in sorted(tests, key=lambda test: test[1]):
         function = test.partition("[")[0]
         is_late = ctrl_c_first and not any(word in test for word in CTRL_C)
-        order.append((is_late, variants[function], takes, test))
+        order.append((is_late, own not in test, variants[function], takes, test))
         variants[function] += 1
     return [(test, takes) for *_, takes, test in sorted(order)]

@@ -47,7 +47,7 @@ class TrioOwner:
         self._is_generator: Final = is_generator
         self._has_started = False
         self._task: trio.lowlevel.Task | None = None
-        self._scope = trio.CancelScope(shield=True)
+        self._scope = trio.CancelScope()
         self._step: _Step | None = None
         self._is_abandoned = False
 
