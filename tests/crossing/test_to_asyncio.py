@@ -457,6 +457,21 @@ async def test_a_task_factory_that_makes_no_task_is_named():
     assert await asyncio_code(0, "Riri") == "Riri"
 
 
+@pytest.mark.parametrize("name", ["set_name", "another"])
+async def test_what_a_task_factory_raises_is_its_own(name):
+    """But for the name that CPython 3.13 tries to give to what it returns."""
+
+    def factory(loop, coro, **options):
+        raise AttributeError("no such attribute", name=name, obj=object())
+
+    trio_bridge.current_loop().set_task_factory(factory)
+    named = "the loop's task factory returned <object"
+    expected = (TypeError, named) if name == "set_name" else (AttributeError, "no such attribute")
+    with pytest.raises(expected[0], match=expected[1]):
+        await at_once()
+    trio_bridge.current_loop().set_task_factory(None)
+
+
 # ---- what a function may return that is no coroutine
 
 
