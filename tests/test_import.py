@@ -69,8 +69,8 @@ MAY_IMPORT = {
     "_policy": {"_asyncio_first", "_engines"},
     "_asyncio_first": {"_engines", "_guest", "_guest_context", "_private"},
     "_run": {
-        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_generator_hooks", "_private"),
-        *("_pump", "_task_nursery", "_tracking", "_tree_signal", "_untrusted"),
+        *("_asyncio_side", "_bridge", "_crossing", "_engines", "_generator_hooks", "_guest"),
+        *("_private", "_pump", "_task_nursery", "_tracking", "_tree_signal", "_untrusted"),
     },
     "_tree_signal": {"_untrusted", "inspect"},
     "inspect": {

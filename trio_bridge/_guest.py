@@ -396,6 +396,24 @@ class TrioGuest:
             self.ctrl_c.end()  # last, as it may come at any line from here on
 
 
+def forget_inherited() -> None:
+    """In a child of ``os.fork``: its thread has its parent's Trio run, which stands still there.
+
+    The child never goes back to it, so the thread is free for another.
+    """
+    here = _private.trio_run_vars()
+    runner = here.get("runner")
+    if isinstance(runner, TrioToCome):
+        runner.withdraw()
+        return
+    for bridge in by_loop.values():
+        if bridge.is_inherited and bridge.thread == get_ident():
+            guest = guest_of(bridge.loop)
+            if guest is None or guest.has_run(runner):
+                here.clear()
+                return
+
+
 def _make_room() -> None:
     """Another guest whose loop does not run gives the thread back."""
     here = _private.trio_run_vars()

@@ -27,6 +27,7 @@ from ._crossing import crossing_to_asyncio
 from ._crossing.errors import explain, note_scope, place_of_caller, trim
 from ._engines import make_engine
 from ._generator_hooks import hooks_here
+from ._guest import forget_inherited
 from ._pump import Pump
 from ._task_nursery import LoopNursery
 from ._tracking import Tracking, check_on_error
@@ -87,6 +88,7 @@ def run(
             "Write `await aio2trio(async_fn)(*args)` to call Trio code from there"
         )
 
+    forget_inherited()
     if trio.lowlevel.in_trio_run():
         raise RuntimeError(
             "trio_bridge.run() was called from Trio code, which it would block. Write\n"

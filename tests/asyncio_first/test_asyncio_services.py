@@ -538,6 +538,30 @@ async def test_a_fork_in_trio_code_leaves_the_child_a_usable_asyncio():
     assert await use_both()
 
 
+def run_at_once():
+    if sys.version_info < (3, 12):
+        signal.set_wakeup_fd(-1)
+    assert trio_bridge.run(aio2trio(use_trio))
+
+
+@FORKING
+@on(*ALL)
+async def test_a_child_may_call_run_first_of_all():
+    forked = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(lambda: forked.set_result(fork(run_at_once)))
+    assert await forked == 0
+
+
+@FORKING
+@on(FIRST_WITH_TRIO, STOCK_WITH_TRIO)
+async def test_a_child_of_trio_code_may_call_run_first_of_all():
+    async def trio_code():
+        return fork(run_at_once)
+
+    assert await aio2trio(trio_code)() == 0
+    assert await use_both()
+
+
 @FORKING
 @on(*ALL)
 async def test_multiprocessing_with_fork_leaves_the_child_a_usable_asyncio():
