@@ -237,3 +237,11 @@ def test_what_asyncio_says_without_a_loop_is_explained(code):
     with pytest.raises((RuntimeError, AttributeError)) as caught:
         trio_bridge.run(code)
     assert "trio2aio(" in text_of(caught.value)
+
+
+def test_a_name_of_trio_asyncios_says_what_to_write_here():
+    with pytest.raises(AttributeError) as caught:
+        trio_bridge.run_aio_future  # noqa: B018
+    assert str(caught.value).endswith("write\n    await trio2aio(future)")
+    with pytest.raises(AttributeError, match=r"has no attribute 'nonesuch'$"):
+        trio_bridge.nonesuch  # noqa: B018

@@ -418,7 +418,7 @@ def test_ctrl_c_while_the_program_runs(debug):
     session.terminal.expect_exact("ready")
     session.terminal.sendintr()
     session.read()
-    assert not session.has_ended
+    assert not session.has_ended, session.output
     session.terminal.close(force=True)  # not "quit": see docs/limits.md
 
 

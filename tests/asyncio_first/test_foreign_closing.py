@@ -93,6 +93,26 @@ def test_4_7_2_closing_ends_trio_tasks_that_need_asyncio_to_clean_up(make_loop):
     assert ["did not leave" in repr(error) for error in errors] == [True]
 
 
+def test_a_deadline_that_is_not_reached_keeps_no_loop_open(make_loop):
+    """Trio waits for it while it cleans up, and has no more use for it when it has ended."""
+    ends = []
+
+    async def child():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(1000) as scope:
+                scope.shield = True
+                await trio2aio(asyncio.sleep)(0.01)
+                ends.append("cleaned up")
+
+    loop = make_loop()
+    loop.set_exception_handler(lambda loop, context: None)
+    loop.run_until_complete(leave_running(child))
+    loop.close()
+    assert ends == ["cleaned up"]
+
+
 def test_a_loop_that_cannot_watch_descriptors_has_a_thread_wait_for_trio(make_loop, monkeypatch):
     """As Windows' default loop, whose ``add_reader`` is asyncio's own that refuses."""
     loop = make_loop()
