@@ -1,4 +1,4 @@
-"""Try the mutants of a session, in any order: ``python forked.py SESSION [NUMBER]``.
+"""Try the mutants of a session, in any order: ``python forked.py SESSION [NUMBER [again]]``.
 
 In place of cosmic-ray's own command, as the tests for a mutant run in a fork of this process, which
 has imported what takes long: pytest, Trio, Hypothesis; and nothing of the package's. That is three
@@ -93,9 +93,13 @@ def try_one(mutation):
     return WorkResult(WorkerOutcome.NORMAL, output, outcome_, "\n".join(diff))
 
 
-def main(session, number=sys.maxsize):
+def main(session, number=sys.maxsize, again=""):
     with use_db(session) as database:
-        for item in database.pending_work_items[: int(number)]:
+        items = database.pending_work_items[: int(number)]
+        if again:
+            survived = {job for job, one in database.results if one.test_outcome == "survived"}
+            items = [item for item in database.work_items if item.job_id in survived]
+        for item in items:
             (mutation,) = item.mutations
             database.set_result(item.job_id, try_one(mutation))
 

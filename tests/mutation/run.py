@@ -7,11 +7,9 @@ in any order, so that a part of them is a fair sample, and goes on where it was 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import platform
 import re
-import sqlite3
 import subprocess
 import sys
 import time
@@ -111,11 +109,6 @@ class Run:
             "survivors": survivors,
         }
 
-    def forget_survivors(self) -> None:
-        """Have those that no test has noticed tried once more."""
-        with contextlib.closing(sqlite3.connect(self.session)) as database, database:
-            database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
-
 
 def survivor(mutation: MutationSpec, diff: str) -> dict[str, str]:
     """What is listed of a mutant."""
@@ -149,16 +142,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / ".tox" / "mutation-run")
     parser.add_argument("--number", type=int, default=sys.maxsize, help="try so many, not all")
-    parser.add_argument("--again", action="store_true", help="the survivors, once more")
+    parser.add_argument("--again", action="store_true", help="only the survivors, once more")
     parser.add_argument("--list", action="store_true", help="only show what has come out")
     parser.add_argument("--docs", action="store_true", help="the same, and write docs/mutants.md")
     options = parser.parse_args()
     run = Run(options.folder.resolve())
     if not (options.list or options.docs):
         run.prepare()
-        if options.again:
-            run.forget_survivors()
-        run.do("forked", run.session, options.number)
+        run.do("forked", run.session, options.number, *["again"] * options.again)
     results = run.results()
     show(results)
     if options.docs:
