@@ -16,8 +16,8 @@ from release_build import ROOT, built
 __all__ = ["built"]
 
 KILOBYTE = 1000
-# Half of what is compressed are docstrings and comments. Without any of them, and with all line
-# breaks lost, the code alone would take 125 kB.
+# Without any docstring and comment the code alone would take 147 kB, and 107 kB without the tree,
+# the pytest plugin, the streams and the channels as well.
 WHEEL_AT_MOST = 250 * KILOBYTE
 
 
