@@ -66,7 +66,7 @@ def text(results: Results) -> str:
     ]
     in_order = sorted(results["survivors"], key=lambda one: one["module"])
     for module, survivors in itertools.groupby(in_order, key=lambda one: one["module"]):
-        lines += ["", f"### `{module}`", "", "| in | the line | became | it lives, as |"]
+        lines += ["", f"## `{module}`", "", "| in | the line | became | it lives, as |"]
         lines.append("| --- | --- | --- | --- |")
         lines += map(_row, survivors)
     return "\n".join(lines) + "\n"
