@@ -325,6 +325,65 @@ async def test_a_trio_task_that_outlives_the_block_does_not_hang():
     assert len(ended) == 5
 
 
+async def numbers(closes):
+    try:
+        yield 1
+        yield 2
+    finally:
+        closes.set()
+        await asyncio.sleep(1)
+
+
+@contextlib.asynccontextmanager
+async def manager(closes):
+    try:
+        yield
+    finally:
+        closes.set()
+        await asyncio.sleep(1)
+
+
+async def step_of_a_generator(closes):
+    async with contextlib.aclosing(trio2aio(numbers)(closes)) as generator:
+        assert await anext(generator) == 1
+        await closes.wait()  # by the loop, which ends
+        await anext(generator)
+
+
+async def end_of_a_generator(closes):
+    async with contextlib.aclosing(trio2aio(numbers)(closes)) as generator:
+        assert await anext(generator) == 1
+        await closes.wait()
+    raise RuntimeError("closed already")
+
+
+async def end_of_a_manager(closes):
+    async with trio2aio(manager)(closes):
+        with trio.CancelScope(shield=True):
+            await closes.wait()
+
+
+@pytest.mark.parametrize("use", [step_of_a_generator, end_of_a_generator, end_of_a_manager])
+async def test_a_trio_task_that_asks_for_a_step_while_the_loop_ends_it_does_not_hang(
+    use, autojump_clock
+):
+    """The asyncio task that takes the steps is about to end, with the loop, and takes no other."""
+    errors = []
+
+    async def outlives(closes):
+        try:
+            await use(closes)
+        except RuntimeError as exc:
+            errors.append(str(exc))
+
+    with trio.fail_after(10), contextlib.suppress(ExceptionGroup):  # of a manager that isn't left
+        async with trio.open_nursery() as nursery, open_loop():
+            nursery.start_soon(outlives, trio.Event())
+            await trio.sleep(0.1)
+    (error,) = errors
+    assert "closed already" in error or "not left before its loop ended" in error
+
+
 async def test_data_that_arrives_while_the_loop_closes():
     """The pump's tasks may be scheduled already when the loop goes."""
 

@@ -29,7 +29,7 @@ ENGINES = ("selector", "uvloop", "portable")
 SHORT = {"count": 150, "at_once": 30, "timeout": 0.3, "limit": 100}
 LONG = {"count": 20_000, "at_once": 50, "timeout": 0.5, "limit": 3600}
 
-LATE = 20.0
+LATE = 40.0
 """Seconds after its limit within which a connection has ended; most have in milliseconds."""
 IDLE_WATCHERS = 100  # the portable engine keeps so many Trio tasks for the next connections
 

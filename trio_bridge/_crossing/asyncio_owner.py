@@ -116,6 +116,7 @@ class AsyncioOwner:
         self._has_begun = False
         self._is_busy = False
         self._is_abandoned = False
+        self._is_over = False
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -135,8 +136,8 @@ class AsyncioOwner:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there can be no other step: the last was taken, or the loop is closed."""
-        return (self._task is not None and self._task.done()) or not self.bridge.is_open
+        """Whether there can be no other step: the last has begun, or the loop is closed."""
+        return self._is_over or not self.bridge.is_open
 
     @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -199,6 +200,10 @@ class AsyncioOwner:
                 self._task, host = start_guest(self.bridge, self._context, self._run(step), step)
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
+            elif self._is_over:  # its loop ends, since the caller has looked
+                if isinstance(interruption, KeyboardInterrupt):
+                    raise interruption
+                raise no_bridge(self.bridge)
             else:
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
@@ -280,6 +285,7 @@ class AsyncioOwner:
 
     def _end(self, first_step: Step, task: asyncio.Task[None]) -> None:
         if not self._has_begun:
+            self._is_over = True
             self.bridge.owners.discard(self)
             first_step.end()
 
@@ -300,9 +306,11 @@ class AsyncioOwner:
                     return
                 step = None
                 step = await self._next_step()
+            self._is_over = True
             assert self._at_end is not None
             await self._at_end()
         finally:
+            self._is_over = True
             self._at_end = self._on_cancel = None  # they lead back to us: no cycles
             self.bridge.owners.discard(self)
             stepped.discard(task)

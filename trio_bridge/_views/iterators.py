@@ -149,7 +149,10 @@ async def leave(owner: AnyOwner, aclose: Callable[[], Awaitable[Any]]) -> None:
     """Close a generator or an iterator, as its owner's last step, undisturbed."""
     if isinstance(owner, AsyncioOwner):
         interruption = await pending_interruption()
-        await owner.leave(aclose, interruption=interruption, is_thrown=False)
+        if not owner.has_ended:  # else its loop has ended, and it closes by itself
+            await owner.leave(aclose, interruption=interruption, is_thrown=False)
+        elif isinstance(interruption, KeyboardInterrupt):
+            raise interruption
     else:
         await owner.leave(aclose)
 

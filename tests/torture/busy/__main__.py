@@ -8,6 +8,8 @@ ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +24,7 @@ import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 ASYNCIO_PARTS: Final = (*asyncio_parts.PARTS, *crossings.ASYNCIO_PARTS)
 TRIO_PARTS: Final = (*trio_parts.PARTS, *crossings.TRIO_PARTS)
@@ -70,6 +72,21 @@ class Busy:
         async with trio_bridge.open_loop(engine=engine):
             await self.trio_first()
 
+    async def leave(self) -> None:
+        """Leave the loop's block with everything in flight: tasks of both sides outlive it."""
+        over = trio.Event()
+        self.cancel = over.set
+        async with trio.open_nursery() as nursery:
+            with told_of_the_loops_end():
+                async with trio_bridge.open_loop():
+                    nursery.start_soon(outliving, self.trio_side)
+                    await trio2aio(self.start_asyncio_side)()
+                    await over.wait()
+            nursery.cancel_scope.cancel()
+
+    async def start_asyncio_side(self) -> None:
+        self._tasks = [asyncio.get_running_loop().create_task(self.asyncio_side())]
+
     # ---- where asyncio starts
 
     async def asyncio_first(self) -> None:
@@ -79,6 +96,22 @@ class Busy:
         async with asyncio.TaskGroup() as group:
             group.create_task(aio2trio(self.trio_side)())
             group.create_task(self.asyncio_side())
+
+    def close(self) -> None:
+        """Close the loop with everything in flight."""
+        loop = trio_bridge.new_event_loop()
+        over = asyncio.Event()
+        self.cancel = over.set
+
+        async def main() -> None:
+            tasks = [aio2trio(self.trio_side)(), self.asyncio_side()]
+            self._tasks = [loop.create_task(task) for task in tasks]
+            await over.wait()
+
+        try:
+            loop.run_until_complete(main())
+        finally:
+            loop.close()
 
     def run_forever(self) -> None:
         """As programs did before ``asyncio.run``."""
@@ -96,12 +129,46 @@ class Busy:
             loop.close()
 
 
+TOLD: Final = re.compile("is closed already|was entered and not left before its loop ended")
+
+
+@contextlib.contextmanager
+def told_of_the_loops_end() -> Iterator[None]:
+    """What code gets that has something of a loop's when the loop ends."""
+    try:
+        yield
+    except* asyncio.CancelledError:
+        pass
+    except* RuntimeError as group:
+        if not all(TOLD.search(str(error)) for error in leaves(group)):
+            raise
+
+
+async def outliving(trio_fn: Callable[[], Awaitable[None]]) -> None:
+    """A Trio task that uses a loop, and is told of its end."""
+    with told_of_the_loops_end():
+        await trio_fn()
+
+
+def leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
+    """The errors in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
+
+
 def start(starter: str, busy: Busy) -> None:
     """Run the program."""
     if starter == "run":
         trio_bridge.run(busy.trio_first)
     elif starter == "open_loop":
         trio.run(busy.with_loop, None)
+    elif starter == "left":
+        trio.run(busy.leave)
+    elif starter == "closed":
+        busy.close()
     elif starter == "runner":
         with asyncio.Runner(loop_factory=trio_bridge.new_event_loop) as runner:
             runner.run(busy.asyncio_first())

@@ -37,6 +37,14 @@ def exit_now(*_: object) -> None:
     sys.exit(EXIT)
 
 
+def spin_until_a_handler_exits() -> None:
+    """A handler of Python's own, which raises wherever the code is."""
+    signal.signal(signal.SIGALRM, exit_now)
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
+    while True:
+        sum(range(100))
+
+
 # ---- Trio code
 
 
@@ -110,6 +118,10 @@ async def trio_exit_on_signal(cancel_all: Cancel) -> None:
             exit_now()
 
 
+async def trio_exit_in_handler(cancel_all: Cancel) -> None:
+    spin_until_a_handler_exits()
+
+
 # ---- asyncio code
 
 
@@ -175,6 +187,15 @@ async def asyncio_exit_in_thread(cancel_all: Cancel) -> None:
 async def asyncio_exit_on_signal(cancel_all: Cancel) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, exit_now)
     os.kill(os.getpid(), signal.SIGUSR1)
+    await asyncio.sleep(60)
+
+
+async def asyncio_exit_in_handler(cancel_all: Cancel) -> None:
+    spin_until_a_handler_exits()
+
+
+async def asyncio_exit_in_handler_in_callback(cancel_all: Cancel) -> None:
+    asyncio.get_running_loop().call_soon(spin_until_a_handler_exits)
     await asyncio.sleep(60)
 
 
@@ -252,7 +273,7 @@ TRIO: Final[dict[str, Any]] = {
     for fn in (
         *(cancel, trio_error, trio_exit, trio_exit_deep_down, trio_exit_in_finally, nothing),
         *(trio_exit_in_generators_finally, trio_exit_in_thread, trio_exit_on_signal),
-        trio_handled_sigterm,
+        *(trio_exit_in_handler, trio_handled_sigterm),
     )
 }
 ASYNCIO: Final[dict[str, Any]] = {
@@ -262,6 +283,7 @@ ASYNCIO: Final[dict[str, Any]] = {
         *(asyncio_exit_in_timer, asyncio_exit_in_done_callback, asyncio_exit_in_finally),
         *(asyncio_exit_in_generators_finally, asyncio_exit_in_thread, asyncio_exit_on_signal),
         *(asyncio_exit_from_another_thread, asyncio_exit_in_connection, exit_in_del),
+        *(asyncio_exit_in_handler, asyncio_exit_in_handler_in_callback),
         *(handled_sigterm, stop),
     )
 }

@@ -8,7 +8,7 @@ import struct
 import time
 from contextlib import suppress
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds; what the other end does at once, or within a limit of its own, it has done by then."""
 
 CLOSE, RESET, HALF_CLOSE, GARBAGE, STALL = range(5)

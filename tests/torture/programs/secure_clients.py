@@ -12,7 +12,7 @@ from trio_bridge import aio2trio, streams, trio2aio
 
 from .secure_servers import AT, close, limits, secure
 
-PATIENT = 60.0
+PATIENT = 200.0
 """Seconds; far longer than any of these takes."""
 WRONG = (OSError, EOFError, trio.BrokenResourceError, trio.TooSlowError)
 """What a connection that is cut fails with; ``ssl.SSLError`` and ``TimeoutError`` are of these."""

@@ -71,9 +71,10 @@ class World:
         """A program."""
 
     async def in_thread(self, function, *args):
+        """One that is left behind if the program fails."""
         if self.is_stock:
             return await asyncio.to_thread(function, *args)
-        return await trio.to_thread.run_sync(function, *args)
+        return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
     async def sleep(self, seconds):
         await (asyncio.sleep if self.is_stock else trio.sleep)(seconds)
