@@ -517,6 +517,35 @@ async def test_outside_of_a_task_it_says_what_to_write():
 # ---- a cancellation that finds the call in one of its last moments
 
 
+@pytest.mark.parametrize("is_counted", [False, True])
+async def test_a_late_cancellation_comes_at_the_next_wait_unless_it_was_taken_back(is_counted):
+    @trio2aio
+    async def guest():
+        bridge, task = caller(asyncio.get_running_loop())
+        call = TrioCall(bridge, task, trio.lowlevel.checkpoint, (), {})
+        if is_counted:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        call.cancel_late(task)
+        with pytest.raises(asyncio.CancelledError) if is_counted else contextlib.nullcontext():
+            await asyncio.sleep(0.001)
+        return task.cancelling()
+
+    assert await guest() == is_counted
+
+
+async def test_what_a_call_runs_and_its_name():
+    @trio2aio
+    async def guest():
+        bridge, task = caller(asyncio.get_running_loop())
+        return TrioCall(bridge, task, trio.lowlevel.checkpoint, (), {})
+
+    call = await guest()
+    assert call.function is trio.lowlevel.checkpoint
+    assert call.name == "checkpoint"
+
+
 async def test_a_call_that_is_not_run_is_cancelled_as_any_future():
     @trio2aio
     async def guest():

@@ -62,7 +62,7 @@ def text(results: Results) -> str:
     lines = [
         f"{results['date']}, Python {results['python']}: of {results['mutants']:,} mutants "
         f"{tried:,} were tried, taken by chance, and **{killed:,} were killed "
-        f"({killed / tried:.1%})**. The {tried - killed} others:",
+        f"({killed / tried:.1%})**. {results.get('note', '')}The {tried - killed} others:",
     ]
     in_order = sorted(results["survivors"], key=lambda one: one["module"])
     for module, survivors in itertools.groupby(in_order, key=lambda one: one["module"]):

@@ -10,6 +10,7 @@ import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -63,10 +64,11 @@ class Run:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
 
-    def do(self, *command: object, check: bool = True) -> None:
+    def do(self, *command: object, check: bool = True, **variables: object) -> None:
         """Run a command in the clone."""
         words = [sys.executable, "-m", *map(str, command)]
-        subprocess.run(words, cwd=self.clone, env=self.environment, check=check)
+        environment = {**self.environment, **{name: str(x) for name, x in variables.items()}}
+        subprocess.run(words, cwd=self.clone, env=environment, check=check)
 
     def prepare(self) -> None:
         """Make what isn't there yet: the clone, the map of the tests, the list of mutants."""
@@ -76,14 +78,20 @@ class Run:
         subprocess.run(["git", "checkout", "-q", "trio_bridge"], cwd=self.clone, check=True)
         if not self.map.exists():
             print("Which test runs which line?", flush=True)
+            part = self.map.with_name("map.part")  # what was stopped before begins anew
+            shutil.rmtree(part, ignore_errors=True)
             child = self.clone / "sitecustomize.py"
             child.write_text(CHILD.format(folder=str(self.clone / HERE)))
             which = ["-p", "tests_of_lines", "-q", "-p", "no:cacheprovider", *NEAR]
-            self.do("pytest", *which, check=False)
+            self.do("pytest", *which, check=False, MUTATION_MAP=part)
             child.unlink()
+            part.rename(self.map)
         if not self.session.exists():
-            self.do("cosmic_ray.cli", "init", f"{HERE}/cosmic-ray.toml", self.session)
-            self.do("equivalent", self.session)
+            part = self.session.with_name("session.part")
+            part.unlink(missing_ok=True)
+            self.do("cosmic_ray.cli", "init", f"{HERE}/cosmic-ray.toml", part)
+            self.do("equivalent", part)
+            part.rename(self.session)
 
     def results(self) -> page.Results:
         """What has come out so far, without the mutants that cosmic-ray failed to make."""
