@@ -11,6 +11,7 @@ import gc
 import inspect
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,18 @@ def short_batches(monkeypatch):
     monkeypatch.setattr("trio_bridge._pump.TURNS_PER_BATCH", 1)
     if differences.ENGINE == "uvloop":
         monkeypatch.setattr("trio_bridge._engines.uvloop.SECONDS_PER_TURN", -1.0)
+
+
+@pytest.fixture(scope="session")
+def certificates():
+    """TLS contexts for the server and for a client that trusts it, by either name of this host."""
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
 
 
 @pytest.fixture

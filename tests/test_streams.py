@@ -13,7 +13,6 @@ import gc
 import os
 import random
 import socket
-import ssl
 import struct
 import sys
 import weakref
@@ -139,18 +138,6 @@ def reset(stream):
     sock = stream.socket
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    """TLS contexts for the server and for a client that trusts it."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
 
 
 # ---- to_trio: Trio's own checks

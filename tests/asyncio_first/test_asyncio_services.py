@@ -13,7 +13,6 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -194,17 +193,6 @@ async def test_unix_sockets(tmp_path):
         writer.write(b"quack\n")
         assert await reader.readline() == b"QUACK\n"
         await close(writer)
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
 
 
 @on(*RESTARTABLE)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import ssl
 
 import pytest
 
@@ -69,18 +68,6 @@ async def by_datagram(loop, certificates, tmp_path):
 
 
 WAYS = by_tcp, by_tls, by_unix, by_datagram
-
-
-@pytest.fixture(scope="module")
-def certificates():
-    """TLS contexts for the server and for a client that trusts it."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
 
 
 def turns():

@@ -59,18 +59,6 @@ def listening_socket():
         yield sock
 
 
-@pytest.fixture(scope="module")
-def certificates():
-    """TLS contexts for the server and for a client that trusts it."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
-
-
 @pytest.fixture
 def big_file(tmp_path):
     path = tmp_path / "big"
@@ -182,7 +170,7 @@ async def test_4_6_tls_server_and_client(certificates):
         reader, writer = await asyncio.open_connection(
             LOCALHOST, port, ssl=client_tls, server_hostname="localhost"
         )
-        assert writer.get_extra_info("peercert")["subjectAltName"] == (("DNS", "localhost"),)
+        assert ("DNS", "localhost") in writer.get_extra_info("peercert")["subjectAltName"]
         assert await exchange(reader, writer, message) == message
         await close(writer)
 

@@ -11,9 +11,7 @@ import inspect
 import io
 import itertools
 import json
-import os
 import re
-import ssl
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -394,20 +392,8 @@ async def test_redirects_and_traces():
     assert started == ["/"]
 
 
-@pytest.fixture
-def tls():
-    """The SSL contexts of a server, and of a client that trusts it."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(server_context)
-    client_context = ssl.create_default_context()
-    authority.configure_trust(client_context)
-    return server_context, client_context
-
-
-async def test_tls(tls):
-    server_context, client_context = tls
+async def test_tls(certificates):
+    server_context, client_context = certificates
     body = b"x" * 1_000_000
     async with serve(("/", echo), ssl_context=server_context) as url:
         connector = http.TCPConnector(ssl=client_context)
@@ -424,8 +410,8 @@ async def test_tls(tls):
 
 
 @pytest.mark.parametrize("debug", [False, True])
-async def test_tls_with_a_client_that_trusts_nobody(tls, debug):
-    server_context, client_context = tls
+async def test_tls_with_a_client_that_trusts_nobody(certificates, debug):
+    server_context, client_context = certificates
     trio2aio(asyncio.get_running_loop)().set_debug(debug)
     async with (
         serve(("/", echo), ssl_context=server_context) as url,
@@ -577,59 +563,6 @@ async def test_a_failing_sibling():
         await waiting.until(active=0)
 
 
-class Countdown(trio.abc.Instrument):
-    """Cancels a scope when the scheduler has run a number of steps, whatever task's they are."""
-
-    def __init__(self, scope, number):
-        self.scope = scope
-        self.number = number
-
-    def before_task_step(self, task):
-        self.number -= 1
-        if self.number == 0:
-            self.scope.cancel()
-
-
-@pytest.fixture(params=["scheduler", "loop"])
-def cancelled_at_each_step(request, monkeypatch):
-    """Run a story cancelled at the first step, the second, until it is over before the step comes.
-
-    A step is one of Trio's scheduler, or a callback of the asyncio loop, of which many make one.
-    """
-    if request.param == "loop" and os.environ.get("TRIO_BRIDGE_ENGINE") == "uvloop":
-        pytest.skip("its loop's callbacks can't be counted")
-    countdown = None
-    original = asyncio.Handle._run
-
-    def run(handle):
-        if countdown is not None:
-            countdown.before_task_step(None)
-        original(handle)
-
-    async def numbers(story):
-        nonlocal countdown
-        for number in range(1, 5000):
-            with trio.fail_after(30), trio.CancelScope() as scope:
-                countdown = Countdown(scope, number)
-                if request.param == "scheduler":
-                    trio.lowlevel.add_instrument(countdown)
-                try:
-                    await story()
-                finally:
-                    if request.param == "scheduler":
-                        trio.lowlevel.remove_instrument(countdown)
-                    left, countdown = countdown.number, None
-            yield number
-            if left > 0:
-                assert not scope.cancelled_caught
-                return
-        pytest.fail("it takes too long")
-
-    if request.param == "loop":
-        monkeypatch.setattr(asyncio.Handle, "_run", run)
-    return numbers
-
-
 @pytest.mark.parametrize("how", ["entered", "awaited"])
 async def test_cancelled_before_a_request_begins(how):
     """Python warns of a coroutine that was never awaited, unless it is closed."""
@@ -651,7 +584,7 @@ async def test_cancelled_before_a_request_begins(how):
 async def test_cancelled_at_each_step(cancelled_at_each_step):
     """No hang, and the one connection that there may be is free afterwards."""
 
-    async def story():
+    async def story(_):
         async with session.post(url, data=b"0123456789" * 10) as response:
             await response.content.readexactly(10)
             async for _ in response.content.iter_chunked(40):
@@ -675,7 +608,7 @@ async def test_cancelled_at_each_step(cancelled_at_each_step):
 async def test_sessions_cancelled_at_each_step(cancelled_at_each_step):
     sessions = []
 
-    async def story():
+    async def story(_):
         async with http.ClientSession() as session:
             sessions.append(session)
             async with session.get(url) as response:
