@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import os
+import signal
 import socket
 import threading
 import time
@@ -382,6 +383,37 @@ async def test_a_trio_task_that_asks_for_a_step_while_the_loop_ends_it_does_not_
             await trio.sleep(0.1)
     (error,) = errors
     assert "closed already" in error or "not left before its loop ended" in error
+
+
+@trio.lowlevel.enable_ki_protection
+def press_ctrl_c():
+    """It is pending then: a checkpoint of the main task raises it."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("use", ["step", "end"])
+async def test_ctrl_c_in_any_pass_of_the_scheduler_while_the_loop_ends(use, autojump_clock):
+    """By whom a step is asked for that the loop's end has taken, or is about to take."""
+
+    async def loop_of_its_own(task_status):
+        async with open_loop():
+            generator = trio2aio(numbers)(trio.Event())
+            await anext(generator)
+            go = trio.Event()
+            task_status.started((generator, go))
+            await go.wait()
+
+    for passes in range(20):
+        async with trio.open_nursery() as nursery:
+            generator, go = await nursery.start(loop_of_its_own)
+            go.set()
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            press_ctrl_c()
+            with pytest.raises(KeyboardInterrupt):
+                with contextlib.suppress(RuntimeError, StopAsyncIteration):
+                    await (anext(generator) if use == "step" else generator.aclose())
+                await trio.lowlevel.checkpoint()
 
 
 async def test_data_that_arrives_while_the_loop_closes():
