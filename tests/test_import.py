@@ -77,8 +77,8 @@ MAY_IMPORT = {
         *("_bridge", "_crossing", "_guest", "_private", "_task_creation", "_task_nursery"),
     },
     "pytest_plugin": {"_crossing", "_engines", "_private", "_run", "_views"},
-    "streams": {"_bridge", "_views"},
-    "channels": {"_private", "_views"},
+    "streams": {"_bridge", "_untrusted", "_views"},
+    "channels": {"_private", "_untrusted", "_views"},
     "_views": {"_bridge", "_crossing", "_guest", "_private", "_untrusted"},
     "_crossing": {"_bridge", "_exits", "_guest", "_guest_ctrl_c", "_private", "_untrusted"},
     "_guest": {

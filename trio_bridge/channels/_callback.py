@@ -15,6 +15,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from .._private import get_running_loop
+from .._untrusted import shown
 from .._views import trio2aio
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def from_callback(
 def _check_size(size: Any) -> None:
     if size != math.inf and not isinstance(size, int):
         raise TypeError(
-            f"from_callback(): max_buffer_size must be an int or math.inf, not {size!r}. Write\n"
-            "    callback, receive_channel = from_callback(100)"
+            f"from_callback(): max_buffer_size must be an int or math.inf, not {shown(size)}. "
+            "Write\n    callback, receive_channel = from_callback(100)"
         )
     if size < 1:
         raise ValueError(
@@ -101,12 +102,13 @@ def _check_size(size: Any) -> None:
 def _check_when_full(when_full: object) -> None:
     if inspect.iscoroutinefunction(when_full):
         raise TypeError(
-            f"from_callback(): when_full must be a plain function, not the async {when_full!r}, as "
-            "a callback can't wait for it. Write\n    def when_full(item): ..."
+            "from_callback(): when_full must be a plain function, not the async "
+            f"{shown(when_full)}, as a callback can't wait for it. Write\n"
+            "    def when_full(item): ..."
         )
     if when_full not in ("raise", "drop_newest", "drop_oldest") and not callable(when_full):
         raise ValueError(
-            f"from_callback(): when_full={when_full!r}: write when_full='raise', "
+            f"from_callback(): when_full={shown(when_full)}: write when_full='raise', "
             "when_full='drop_newest', when_full='drop_oldest', or a function that takes the item"
         )
 

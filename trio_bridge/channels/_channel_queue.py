@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import trio
 
+from .._untrusted import shown
 from .._views import aio2trio, unview
 from ._waits import QueueShutDown, Waits
 
@@ -55,8 +56,8 @@ def to_asyncio(
     ):
         if channel is not None and not isinstance(channel, kind):
             raise TypeError(
-                f"to_asyncio(): {name} must be a trio.abc.{kind.__name__}, not {channel!r}. Write\n"
-                "    to_asyncio(send_channel=..., receive_channel=...)"
+                f"to_asyncio(): {name} must be a trio.abc.{kind.__name__}, not {shown(channel)}. "
+                "Write\n    to_asyncio(send_channel=..., receive_channel=...)"
             )
     return ChannelQueue(send_channel, receive_channel)
 
@@ -270,7 +271,7 @@ class ChannelQueue(Generic[T]):
         statistics = getattr(channel, "statistics", None)
         if statistics is None:
             raise NotImplementedError(
-                f"how much is in {channel!r} is not known: it has no statistics(), as memory "
+                f"how much is in {shown(channel)} is not known: it has no statistics(), as memory "
                 "channels have"
             )
         now: _Statistics = statistics()
@@ -362,6 +363,6 @@ def _method(channel: object, name: str, wanted_for: str, instead: str) -> Callab
     if method is None:
         raise NotImplementedError(
             f"{wanted_for}() needs a channel that has {name}(), as memory channels have, and "
-            f"{channel!r} has none. Write `{instead}` instead"
+            f"{shown(channel)} has none. Write `{instead}` instead"
         )
     return method

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from .._untrusted import shown
 from .._views import trio2aio, unview
 from ._waits import QueueShutDown, Waits
 
@@ -53,7 +54,7 @@ def to_trio(queue: asyncio.Queue[T]) -> tuple[QueueSendChannel[T], QueueReceiveC
     queue = unview(queue)
     if not isinstance(queue, asyncio.Queue):
         raise TypeError(
-            f"to_trio() takes an asyncio.Queue, not {queue!r}. Write\n"
+            f"to_trio() takes an asyncio.Queue, not {shown(queue)}. Write\n"
             "    send_channel, receive_channel = to_trio(asyncio.Queue(maxsize=10))"
         )
     pair = _Pair(queue)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from .._untrusted import shown
 from .._views import trio2aio, unview
 from ._transport import CHUNK
 from ._wrong_arguments import (
@@ -131,7 +132,7 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
         """
         size = CHUNK if max_bytes is None else operator.index(max_bytes)
         if size < 1:
-            raise ValueError(f"max_bytes is {max_bytes!r}, and must be at least 1")
+            raise ValueError(f"max_bytes is {shown(max_bytes)}, and must be at least 1")
         return await self._receiving.run(self._read, size)
 
     async def aclose(self) -> None:
@@ -200,8 +201,9 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
             return
         if not self._writer.can_write_eof():
             raise NotImplementedError(
-                f"{self._writer.transport!r} can't close one direction only: asyncio's TLS has no "
-                "half-close. Mark the end in your protocol, or close the stream with aclose()"
+                f"{shown(self._writer.transport)} can't close one direction only: asyncio's TLS "
+                "has no half-close. Mark the end in your protocol, or close the stream with "
+                "aclose()"
             )
         if self._writer.transport.is_closing():
             await self._drain()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import trio
 
 from .._bridge import current_loop
+from .._untrusted import shown
 from .._views import aio2trio, trio2aio, unview
 from ._extra_info import TLS_METHODS, extra_info
 from ._wrong_arguments import (
@@ -266,7 +267,7 @@ class StreamTransport(asyncio.Transport):
           NotImplementedError: the stream can't do that.
         """
         if not self.can_write_eof():
-            raise NotImplementedError(f"{self._stream!r} can't close one direction only")
+            raise NotImplementedError(f"{shown(self._stream)} can't close one direction only")
         if not self._is_closing:
             self._is_eof_wanted = True
             self._sender_wakeup.set()

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import trio
 
+from .._untrusted import shown
+
 
 def check_asyncio_streams(reader: object, writer: object) -> None:
     if not isinstance(reader, asyncio.StreamReader) or not isinstance(writer, asyncio.StreamWriter):
@@ -79,7 +81,7 @@ def check_factory(factory: object) -> None:
     if isinstance(factory, asyncio.BaseProtocol):
         raise TypeError(
             f"to_transport() takes a function that gives the protocol, not the protocol "
-            f"{factory!r}. Write\n    to_transport(stream, lambda: protocol)"
+            f"{shown(factory)}. Write\n    to_transport(stream, lambda: protocol)"
         )
     if not callable(factory):
         raise TypeError(
@@ -91,15 +93,15 @@ def check_factory(factory: object) -> None:
 def check_protocol(protocol: object, factory: object) -> None:
     if isinstance(protocol, type):
         _refuse(
-            f"{factory!r} gave the class {protocol.__name__}, not a protocol",
+            f"{shown(factory)} gave the class {protocol.__name__}, not a protocol",
             f"to_transport(stream, {protocol.__name__})",
         )
     if asyncio.iscoroutine(protocol):
         protocol.close()
-        _refuse(f"{factory!r} is an async function", "to_transport(stream, MyProtocol)")
+        _refuse(f"{shown(factory)} is an async function", "to_transport(stream, MyProtocol)")
     if not hasattr(protocol, "data_received") and not hasattr(protocol, "get_buffer"):
         _refuse(
-            f"{factory!r} gave {_describe(protocol)}, which is no asyncio.Protocol",
+            f"{shown(factory)} gave {_describe(protocol)}, which is no asyncio.Protocol",
             "to_transport(stream, MyProtocol)",
         )
 
@@ -111,4 +113,4 @@ def _refuse(mistake: str, line: str) -> NoReturn:
 
 
 def _describe(x: object) -> str:
-    return f"the class {x.__name__}" if isinstance(x, type) else repr(x)
+    return f"the class {x.__name__}" if isinstance(x, type) else shown(x)

@@ -9,6 +9,7 @@ own, and the campaign ``fuzz`` all of them to one loop, in any order, which must
 from __future__ import annotations
 
 from . import (
+    adapters,
     awaitables,
     calls,
     generators,
@@ -22,7 +23,10 @@ from . import (
 )
 from .kinds import BadInput, CommandLine
 
-MODULES = (options, sides, awaitables, generators, managers, nurseries, objects, calls, loops)
+MODULES = (
+    *(options, sides, awaitables, generators, managers, nurseries, objects, adapters, calls),
+    loops,
+)
 INPUTS: tuple[BadInput, ...] = tuple(
     value for module in MODULES for value in vars(module).values() if isinstance(value, BadInput)
 )
