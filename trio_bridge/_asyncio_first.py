@@ -24,7 +24,8 @@ class HostLoop(_AnyLoop):
 
     def run_forever(self) -> None:
         """Run until :meth:`stop` is called. Trio goes on from where it stood."""
-        # CPython 3.13.0 looks after it has begun to change things, and un-marks the running loop.
+        # Before anything else: what follows would take Trio from the run that goes on. (And CPython
+        # 3.13.0 looks only after it has un-marked the running loop.)
         if self.is_running():
             raise RuntimeError("This event loop is already running")
         to_come = TrioToCome(lambda: bridge_of(self))

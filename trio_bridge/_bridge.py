@@ -69,6 +69,7 @@ class Bridge:
     __slots__ = (
         "_process",
         "adopters",
+        "asyncio_owners",
         "calls_plainly",
         "cancel_warn_after",
         "cancelled_by_owner",
@@ -76,6 +77,7 @@ class Bridge:
         "entered",
         "first_call",
         "hosts",
+        "in_iterations",
         "in_steps",
         "is_ending",
         "loop",
@@ -84,7 +86,6 @@ class Bridge:
         "open_in",
         "open_managers",
         "owing",
-        "owners",
         "pump",
         "redeliver_cancel_after",
         "reschedule",
@@ -92,7 +93,6 @@ class Bridge:
         "started",
         "starting",
         "starts_eagerly",
-        "stepped",
         "thread",
         "tracking",
         "trio_owners",
@@ -138,10 +138,12 @@ class Bridge:
         self.entered: Final[dict[trio.lowlevel.Task, list[AsyncioManager]]] = {}
         self.open_managers: Final[dict[asyncio.Task[Any], list[TrioManager]]] = {}
         # The owners are kept here: asyncio and Trio have weak references only.
-        self.owners: Final[set[AsyncioOwner]] = set()
+        self.asyncio_owners: Final[set[AsyncioOwner]] = set()
         self.trio_owners: Final[set[TrioOwner]] = set()
         self.in_steps: Final[set[asyncio.Task[Any]]] = set()
-        self.stepped: Final[set[asyncio.Task[Any]]] = set()
+        """The tasks of all asyncio owners."""
+        self.in_iterations: Final[set[asyncio.Task[Any]]] = set()
+        """Those of them that take steps of an iterator: the next step may have another host."""
         self.nurseries: Final[set[TaskNursery]] = set()
         """Those of the user's that are open."""
         self.cancels: asyncio.Task[Any] | None = None
@@ -256,7 +258,7 @@ class Bridge:
             task.cancel()
 
     @property
-    def owner(self) -> CallNursery:
+    def owning_nursery(self) -> CallNursery:
         """The nursery that owns the asyncio task which asks."""
         return nearest(owning.get(), self.loop) or self.nursery
 
@@ -273,7 +275,8 @@ class Bridge:
 def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a task on the loop can take its first step at once (Python 3.12).
 
-    Not in debug mode, as asyncio reports a slow step only if it was made in a turn.
+    Not in debug mode, as asyncio reports a slow step only if it was made in a turn, and not with a
+    task factory, which decides that itself.
     """
     is_plain = loop.get_task_factory() is None and not loop.get_debug()
     return sys.version_info >= (3, 12) and is_plain

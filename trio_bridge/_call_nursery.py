@@ -1,8 +1,8 @@
 """Who owns the Trio calls that asyncio's own tasks make.
 
 1. A Trio call made by a task that no Trio call hosts runs in a Trio task here. While the block's
-   surroundings are not cancelled it has their scopes and deadline; when they are, it is cancelled
-   with them, and so is not what the asyncio task calls afterwards, to clean up.
+   surroundings are not cancelled it has their scopes and deadline. When they are cancelled, it is
+   cancelled with them. What the asyncio task calls after that, to clean up, is shielded from them.
 """
 
 from __future__ import annotations

@@ -416,6 +416,11 @@ def forget_inherited() -> None:
 
 def _make_room() -> None:
     """Another guest whose loop does not run gives the thread back."""
+    if not _private.knows_run_context():
+        raise RuntimeError(
+            "this version of Trio can't be the guest of an asyncio loop. Start the program with\n"
+            "    trio_bridge.run(main)"
+        )
     here = _private.trio_run_vars()
     runner = here.get("runner")
     if runner is None:

@@ -106,7 +106,7 @@ class GuestEnd:
 
     async def _end_owners(self) -> None:
         """Leave what Trio's tasks have entered and not left: they are gone."""
-        owners = list(self._guest.bridge.owners)
+        owners = list(self._guest.bridge.asyncio_owners)
         while tasks := {task for owner in owners if (task := owner.end()) and not task.done()}:
             await _wait(tasks)
             for task in tasks:

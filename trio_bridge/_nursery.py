@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Ts = TypeVarTuple("Ts")
 
-# What the group is called that leaves a nursery.
+# The message of the group that leaves a nursery: Trio's, by whose text it is known, and ours.
 _TRIOS: Final = "Exceptions from Trio nursery"
 _OURS: Final = "errors in an asyncio nursery"
 
@@ -81,7 +81,7 @@ class AsyncioNursery:
 
         Raises:
           TypeError: ``async_fn`` is a coroutine object, or can't be called.
-          RuntimeError: the nursery has ended.
+          RuntimeError: the nursery has ended, or it is called in another thread than the loop's.
 
         Not a checkpoint. The task runs as a crossing to asyncio of its own: what it raises cancels
         the nursery, and the scopes around the nursery bound it. May be called from asyncio code.
@@ -103,7 +103,8 @@ class AsyncioNursery:
           The value that ``started`` was called with.
 
         Raises:
-          RuntimeError: the function ended without ``started()``, or the nursery has ended.
+          RuntimeError: the function ended without ``started()``, the nursery has ended, or it is
+            called in another thread than the loop's, or in asyncio code.
           TypeError: ``async_fn`` is a coroutine object, or can't be called.
           BaseException: what the function raised before it called ``started()``.
 

@@ -33,6 +33,7 @@ class EventLoopPolicy(_DefaultPolicy):
     Raises:
       TypeError: ``engine`` is no string.
       ValueError: an unknown engine.
+      ImportError: ``"uvloop"`` is meant, and is not installed.
     """
 
     def __init__(self, *, engine: str | None = None) -> None:
@@ -56,6 +57,7 @@ def install(*, engine: str | None = None) -> None:
     Raises:
       TypeError: ``engine`` is no string.
       ValueError: an unknown engine.
+      ImportError: ``"uvloop"`` is meant, and is not installed.
       RuntimeError: this Python has no policies any more.
 
     Not a checkpoint.

@@ -73,6 +73,7 @@ def run(
     Raises:
       TypeError: ``async_fn`` is no async function, or an option is of a wrong type.
       RuntimeError: it is called from asyncio code, or from Trio code.
+      ValueError, ImportError, RuntimeError: an option can't be had, as for :func:`open_loop`.
       BaseException: what ``async_fn`` raises, bare, as from :func:`trio.run`; with other errors in
         a group if asyncio code failed where nobody awaits it (``on_error``). Ctrl-C cancels the
         asyncio code that the main task waits for, and comes out as :exc:`KeyboardInterrupt`.
@@ -149,11 +150,15 @@ def open_loop(
       An async context manager, whose value is the loop.
 
     Raises:
-      TypeError: an option is of a wrong type.
-      ValueError: an unknown engine or ``on_error``, seconds that are not positive, or a
-        ``tree_signal`` that is no signal, or has another meaning.
-      ImportError: ``"uvloop"`` is meant, and is not installed. On entering.
-      RuntimeError: the engine needs what this platform, or this uvloop, doesn't have. On entering.
+      TypeError: an option is of a wrong type (``engine``: on entering).
+      ValueError: an unknown ``engine`` (on entering) or ``on_error``, seconds that are not
+        positive, or a ``tree_signal`` that is no signal, or has another meaning.
+      ImportError: on entering: ``"uvloop"`` is meant, and is not installed.
+      RuntimeError: on entering: no Trio code calls it, the block was used already, ``tree_signal``
+        is set outside of the main thread, or the engine needs what this platform, or this uvloop,
+        doesn't have.
+      BaseExceptionGroup: leaves the block if asyncio code failed where nobody awaits it
+        (``on_error``).
 
     Entering is no checkpoint. Leaving is one: it cancels the asyncio tasks that remain, awaits
     them, finalizes async generators, shuts the default executor down and closes the loop.

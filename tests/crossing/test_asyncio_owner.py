@@ -122,11 +122,11 @@ async def test_all_steps_in_one_task(suspends):
     assert await owner.call(one.step, suspends) is task
     assert await owner.advance(one.step, suspends) is task
     assert not owner.has_ended
-    assert owner in owner.bridge.owners
+    assert owner in owner.bridge.asyncio_owners
     assert await one.last() is task
     assert task.done()
     assert owner.has_ended
-    assert owner not in owner.bridge.owners
+    assert owner not in owner.bridge.asyncio_owners
     assert one.at_end == 0
 
 
@@ -135,10 +135,10 @@ async def test_its_task_is_known_as_one_that_takes_steps():
         one = Owner(is_manager=is_manager)
         task = await one.owner.call(one.step)
         assert task in one.owner.bridge.in_steps
-        assert (task in one.owner.bridge.stepped) is not is_manager
+        assert (task in one.owner.bridge.in_iterations) is not is_manager
         await one.last()
         assert task not in one.owner.bridge.in_steps
-        assert task not in one.owner.bridge.stepped
+        assert task not in one.owner.bridge.in_iterations
 
 
 @SUSPENDS
@@ -210,7 +210,7 @@ async def test_a_step_that_is_cancelled_before_it_begins(method):
     await one.last()
 
 
-async def test_a_step_that_is_cancelled_counts_for_its_caller_only():
+async def test_a_step_that_is_cancelled_counts_for_its_caller_only(autojump_clock):
     one = Owner()
 
     async def waits():
@@ -406,4 +406,4 @@ async def test_cancelled_before_its_first_step():
     with pytest.raises(asyncio.CancelledError):
         await one.owner.call(one.step)
     assert one.owner.has_ended
-    assert one.owner not in one.owner.bridge.owners
+    assert one.owner not in one.owner.bridge.asyncio_owners

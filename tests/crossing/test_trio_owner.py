@@ -31,7 +31,7 @@ class Owner:
         self.at_end += 1
 
     async def last(self):
-        return await self.owner.leave(trio_task)
+        return await self.owner.close(trio_task)
 
 
 @trio2aio

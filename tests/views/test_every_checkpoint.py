@@ -508,7 +508,7 @@ async def run_story(name, story, kind, n, log):
             for task in told_in:  # it may not have begun
                 task.cancel()
         else:
-            for owner in list(bridge.owners):
+            for owner in list(bridge.asyncio_owners):
                 owner._task.cancel()
 
     log_of_value = []

@@ -88,7 +88,15 @@ async def nothing_is_left(tasks_before):
     bridge = trio_bridge._bridge.current_bridge()
     await trio.testing.wait_all_tasks_blocked()
     assert asyncio.all_tasks(bridge.loop) == set()
-    kept = ("hosts", "adopters", "entered", "open_managers", "owners", "trio_owners", "stepped")
+    kept = (
+        "hosts",
+        "adopters",
+        "entered",
+        "open_managers",
+        "asyncio_owners",
+        "trio_owners",
+        "in_iterations",
+    )
     assert {name: getattr(bridge, name) for name in kept if getattr(bridge, name)} == {}
     assert living_tasks() == tasks_before
 

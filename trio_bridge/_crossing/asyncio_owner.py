@@ -184,6 +184,15 @@ class AsyncioOwner:
         del fn, args, interruption  # an error leads here: no cycles
         return await taking
 
+    @trio.lowlevel.enable_ki_protection
+    async def close(self, fn: Callable[..., Awaitable[Any]]) -> None:
+        """Run ``fn()`` as the last step, undisturbed."""
+        interruption = await pending_interruption()
+        if not self.has_ended:  # else its loop has ended, and what is to be closed closes by itself
+            await self.leave(fn, interruption=interruption, is_thrown=False)
+        elif isinstance(interruption, KeyboardInterrupt):
+            raise interruption
+
     def _check(self) -> None:
         if self.bridge.open_in != get_ident():
             raise no_bridge(self.bridge)
@@ -196,7 +205,7 @@ class AsyncioOwner:
         try:
             if self._task is None:
                 self._context = copy_context()
-                self.bridge.owners.add(self)
+                self.bridge.asyncio_owners.add(self)
                 self._task, host = start_guest(self.bridge, self._context, self._run(step), step)
                 if not self._has_begun:  # without an eager start asyncio may cancel it before
                     self._task.add_done_callback(functools.partial(self._end, step))
@@ -286,19 +295,19 @@ class AsyncioOwner:
     def _end(self, first_step: Step, task: asyncio.Task[None]) -> None:
         if not self._has_begun:
             self._is_over = True
-            self.bridge.owners.discard(self)
+            self.bridge.asyncio_owners.discard(self)
             first_step.end()
 
     async def _run(self, first_step: Step) -> None:
         self._has_begun = True
         step: Step | None = first_step
         del first_step
-        stepped, in_steps = self.bridge.stepped, self.bridge.in_steps
+        in_steps, in_iterations = self.bridge.in_steps, self.bridge.in_iterations
         task = asyncio.current_task()
         assert task is not None
         in_steps.add(task)
         if not self._is_manager:
-            stepped.add(task)
+            in_iterations.add(task)
         try:
             while step is not None:
                 await step.run()
@@ -312,8 +321,8 @@ class AsyncioOwner:
         finally:
             self._is_over = True
             self._at_end = self._on_cancel = None  # they lead back to us: no cycles
-            self.bridge.owners.discard(self)
-            stepped.discard(task)
+            self.bridge.asyncio_owners.discard(self)
+            in_iterations.discard(task)
             in_steps.discard(task)
 
     async def _next_step(self) -> Step | None:

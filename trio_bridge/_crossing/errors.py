@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _E = TypeVar("_E", bound=BaseException)
 
 _BRIDGE: Final = __name__.partition(".")[0]
-# Frames that are nobody's code: neither the user's nor the bridge's.
+# The word that every note of ours has: by it a second note is not added.
 _DIRECTLY: Final = "directly"
 _TURNED_ROUND: Final = {  # for the adapter that is right, those that are wrong
     "trio2aio": ("aio2trio", "trio_as_aio"),
@@ -50,6 +50,7 @@ _ANOTHER_LOOP: Final = (
     "attached to a different loop",
     "is bound to a different event loop",  # asyncio.Queue, Event, Lock
 )
+# Frames that are nobody's code: neither the user's nor the bridge's.
 _PLUMBING: Final = frozenset({"asyncio", "trio", "outcome", "contextlib"})
 _THE_FUNCTION: Final = "the function that does it"
 _NOT_THE_USERS: Final = _PLUMBING | {_BRIDGE}

@@ -3,8 +3,9 @@
 1. The call is a Trio checkpoint: a pending cancellation is delivered before the body starts, and
    other Trio tasks run even if the body never suspends.
 2. On Python 3.12 and later the guest takes its first step at once, in the host's own step: a body
-   that doesn't suspend costs no turn of the loop. (On 3.11 it takes it in the next turn; and in
-   debug mode, as asyncio reports a slow step only if it was made in a turn.)
+   that doesn't suspend costs no turn of the loop. (It takes it in the next turn on 3.11; in debug
+   mode, as asyncio reports a slow step only if it was made in a turn; and with a task factory,
+   which decides that itself.)
 3. While the guest runs the host waits, and runs the Trio calls that the guest makes.
 4. The call returns when the guest has ended, and never before.
 

@@ -165,7 +165,7 @@ def hand_over(bridge: Bridge, call: TrioCall) -> None:
         call.refuse()
     else:
         call.cancel_scope = call.cancel_scope or trio.CancelScope()
-        bridge.owner.run(call)
+        bridge.owning_nursery.run(call)
 
 
 class TrioCall(asyncio.Future[Any]):

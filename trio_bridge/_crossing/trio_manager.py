@@ -3,8 +3,8 @@
 1. The manager is entered and left in one Trio task: the host of the asyncio task. So a nursery or a
    cancel scope is around all Trio calls of the body, and around the body itself.
 2. An asyncio task without a host is adopted by a Trio task of its own until the last of its
-   managers is left. So is a task that lives in steps (:mod:`.asyncio_owner`): its next step may
-   have another host.
+   managers is left. So is the task of a generator or an iterator (:mod:`.asyncio_owner`): its next
+   step may have another host.
 3. If the manager's own scope is cancelled (a child of the nursery fails, a deadline passes), the
    asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
    stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``. If somebody else has
@@ -70,7 +70,7 @@ class TrioManager:
         """Enter the manager. It takes a pass of Trio's scheduler."""
         call = _Enter(self)
         bridge, task = self.bridge, self.task
-        lives_in_steps = task in bridge.stepped and task not in bridge.adopters
+        lives_in_steps = task in bridge.in_iterations and task not in bridge.adopters
         if lives_in_steps or trio_task_of(bridge, task) is None:
             _Adoption(bridge, call).start()
         else:
@@ -317,7 +317,7 @@ class _Adoption:
 
     def __init__(self, bridge: Bridge, first_call: _Enter) -> None:
         self._bridge: Final = bridge
-        self._nursery: Final = bridge.owner
+        self._nursery: Final = bridge.owning_nursery
         self._first_call: Final = first_call
         self.task = first_call.task
         self.cancel_scope = trio.CancelScope()

@@ -71,7 +71,7 @@ class TrioOwner:
             step.refuse()
             return await outcome(step)
         if bridge.host_of(task) is None:
-            step.nursery = bridge.owner
+            step.nursery = bridge.owning_nursery
             step.nursery.own(step)
         self.is_busy = True
         self._step = step
@@ -91,10 +91,10 @@ class TrioOwner:
         """As :meth:`call`: a cancellation is delivered in the step."""
         return await self.call(fn, *args)
 
-    async def leave(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Run ``fn(*args)`` as the last step."""
+    async def close(self, fn: Callable[..., Awaitable[Any]]) -> Any:
+        """Run ``fn()`` as the last step."""
         self.is_ending = True
-        return await self.call(fn, *args)
+        return await self.call(fn)
 
     def abandon(self) -> None:
         """Nobody will call again: take the last step, some time. From any thread."""

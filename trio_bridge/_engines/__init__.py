@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from ._interface import NOW, Engine
-from ._windows import StdlibLoop
+from ._stdlib_loop import StdlibLoop
 
 __all__ = ["NOW", "Engine", "StdlibLoop", "engine_name", "make_engine"]
 

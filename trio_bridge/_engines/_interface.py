@@ -24,7 +24,7 @@ class Engine(Protocol):
        time unless ``watch()`` finds I/O, or somebody calls the loop.
     3. ``SystemExit`` and ``KeyboardInterrupt`` raised by a callback leave ``turn()``, no other
        exception of a callback does, and the callbacks behind it are kept for the next turn.
-    4. An engine imports nothing of the bridge's but ``_private`` and this file.
+    4. An engine imports nothing of the bridge's but ``_private`` and files of this folder.
     """
 
     @property

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from .. import _private
 from ._interface import NOW
 from ._scoped_loop import ScopedLoop
-from ._windows import StdlibLoop
+from ._windows import WindowsLimits
 
 if TYPE_CHECKING:
     import selectors
     from collections.abc import Callable
+
+
+if sys.platform == "win32":  # pragma: no cover -- the tests use its base WindowsLimits on Linux
+
+    class StdlibLoop(WindowsLimits, _private.RoomyLoop):  # type: ignore[misc]
+        """The standard library's selector loop on this platform."""
+
+else:
+    StdlibLoop = _private.RoomyLoop
 
 
 class SelectorEventLoop(ScopedLoop, StdlibLoop):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NoReturn
-
-from .. import _private
 
 _SOCKETS_ONLY = (
     "on Windows asyncio's selector loop, which trio_bridge uses there, waits for sockets only"
@@ -47,12 +44,3 @@ class WindowsLimits:
     async def connect_write_pipe(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""
         raise NotImplementedError(f"no pipes: {_SOCKETS_ONLY}")
-
-
-if sys.platform == "win32":  # pragma: no cover -- the tests use its base WindowsLimits on Linux
-
-    class StdlibLoop(WindowsLimits, _private.RoomyLoop):  # type: ignore[misc]
-        """The standard library's selector loop on this platform."""
-
-else:
-    StdlibLoop = _private.RoomyLoop

@@ -10,6 +10,8 @@ name                                           why no public name will do
 ``BaseEventLoop._ready``, ``._scheduled``      is there work now, and when is the next timer due
 ``TimerHandle._when``                          to get a timer out of the way whose time is no number
 ``BaseEventLoop._thread_id``                   what ``is_running()`` and the debug checks look at
+``BaseEventLoop._closed``                      to say that a loop was never made: its ``__del__``
+                                               would close what it doesn't have
 ``BaseEventLoop._asyncgen_firstiter_hook``,    asyncio's own bookkeeping of async generators, which
 ``._asyncgen_finalizer_hook``                  ``shutdown_asyncgens`` relies on
 ``BaseEventLoop._set_coroutine_origin_...``    debug mode's coroutine origins
@@ -18,6 +20,7 @@ name                                           why no public name will do
 ``Future._log_traceback``                      whether nobody has retrieved a task's error yet
 ``Future._source_traceback``                   in debug mode, where a task was created: our frame is
                                                to be left out, as asyncio's own is
+``Future._asyncio_future_blocking``            whether a class is one of futures: asyncio's own mark
 ``Handle._run``                                what a loop calls when a timer is due
 ``Handle._context``                            a callback's context, which Python 3.11 has no public
                                                name for
@@ -38,7 +41,7 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
                                                three; got from the public function itself
 ``Runner.deadlines``, ``Runner.is_guest``,     to wake a task at a time without a scope for each
 ``CancelScope._registered_deadline``,          time (:mod:`.trio_deadlines`)
-``._cancel()``
+``._cancel()``, ``Deadlines._prune()``
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -47,7 +50,8 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``libuv_get_loop_t_ptr`` of ``uvloop.loop``;   one iteration of uvloop's loop. These functions are
 ``uv_run``, ``uv_now``, ``uv_backend_fd``,     public in libuv, but uvloop doesn't promise that its
 ``uv_backend_timeout``, ``uv_stop``,           module exports them
-``uv_walk``, ``uv_is_active``, as it exports
+``uv_walk``, ``uv_is_active``,
+``uv_metrics_info``, as it exports
 ``uv_handle_t``'s ``type``                     which of uvloop's handles is the one that writes
 ``uvloop.Loop._ready``                         whether callbacks are ready
 ``uv_loop_t``'s ``watcher_queue``              whether libuv has a descriptor that it hands to the
@@ -64,6 +68,17 @@ what uvloop's handles and transports refer to  their context, by which an error 
 ``_force_asyncio_fixture``                     and by pytest-asyncio
 =============================================  =====================================================
 
+Objects of ours have these names, for asyncio to find:
+
+=============================================  =====================================================
+``_asyncio_future_blocking``                   what a task waits for has it
+(:mod:`.._engines._connecting`)
+``_timer_handle_cancelled``                    a timer tells it the loop that made it
+(:mod:`.._engines.uvloop`)
+``_start_tls_compatible``, ``_force_close``    ``loop.start_tls`` asks a transport for the one, and
+(:mod:`..streams`)                             its TLS calls the other
+=============================================  =====================================================
+
 ``tests/test_private.py`` checks each of them on every supported Python.
 """
 
@@ -73,6 +88,7 @@ from .asyncio_tasks import (
     TASKS_TELL_CONTEXT,
     context_of,
     forget_source_frames,
+    is_future_type,
     is_unretrieved,
     waited_for_by,
 )
@@ -101,6 +117,7 @@ from .trio_scheduler import (
     clock_of,
     is_system_clock,
     is_trios_sigint_handler,
+    knows_run_context,
     passes_cancel_point,
     schedule_point,
     scopes_of,
@@ -127,12 +144,14 @@ __all__ = [
     "forget_source_frames",
     "frames_by_thread",
     "get_running_loop",
+    "is_future_type",
     "is_mapped",
     "is_pytest_asyncio_fixture",
     "is_system_clock",
     "is_trio_fixture",
     "is_trios_sigint_handler",
     "is_unretrieved",
+    "knows_run_context",
     "make_trio_deadline",
     "may_wait_in_greenlet",
     "next_timer",

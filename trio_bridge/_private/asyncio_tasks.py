@@ -33,6 +33,11 @@ def forget_source_frames(task: asyncio.Future[Any], filename: str) -> None:
         del source[-1]
 
 
+def is_future_type(cls: type) -> bool:
+    """Whether asyncio takes its objects for futures."""
+    return hasattr(cls, "_asyncio_future_blocking")
+
+
 def waited_for_by(task: asyncio.Task[Any]) -> list[asyncio.Future[Any]]:
     """The futures that an asyncio task waits for: one, or those that it has given to ``gather``."""
     waited_for: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)

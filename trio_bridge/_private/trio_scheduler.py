@@ -10,8 +10,9 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
 
-# Without these two names (a future Trio), misuse is still an error, only a later and darker one:
-# so the absence is tolerated here, and tests/test_private.py is what reports it.
+# Without these two names (a future Trio) a program that starts from Trio goes on, and misuse is a
+# later and darker error. A guest can't be kept then, and `_guest` says so. tests/test_private.py
+# reports the absence.
 _run_context: Any = getattr(getattr(trio._core, "_run", None), "GLOBAL_RUN_CONTEXT", None)
 _system_clock: Any = getattr(getattr(trio._core, "_run", None), "SystemClock", None)
 
@@ -19,6 +20,11 @@ _system_clock: Any = getattr(getattr(trio._core, "_run", None), "SystemClock", N
 def trio_run_vars() -> dict[str, Any]:
     """This thread's part of Trio's run context: ``task`` is in it while a Trio task runs."""
     return {} if _run_context is None else vars(_run_context)
+
+
+def knows_run_context() -> bool:
+    """Whether :func:`trio_run_vars` has what Trio keeps there."""
+    return _run_context is not None
 
 
 def is_trios_sigint_handler(handler: object) -> bool:

@@ -15,15 +15,13 @@ from weakref import WeakKeyDictionary
 
 import trio
 
-from .._crossing.asyncio_owner import AsyncioOwner
-from .._crossing.cancellation import pending_interruption
 from .._crossing.errors import check_awaitable, readable
 from .._untrusted import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from .sides import AnyOwner, Side
+    from .sides import Side
 
 originals: Final[WeakKeyDictionary[object, tuple[Side, Any]]] = WeakKeyDictionary()
 """What a generator of the other side stands for."""
@@ -122,7 +120,7 @@ class _Steps:
     async def close(self) -> None:
         owner = self._owner
         if self._has_begun and not owner.is_ending and not owner.has_ended:
-            await leave(owner, self._original.aclose)
+            await owner.close(self._original.aclose)
 
     # ---- in the owner's task
 
@@ -142,19 +140,6 @@ class _Steps:
             raise
         finally:
             del cancellation, args
-
-
-@trio.lowlevel.enable_ki_protection
-async def leave(owner: AnyOwner, aclose: Callable[[], Awaitable[Any]]) -> None:
-    """Close a generator or an iterator, as its owner's last step, undisturbed."""
-    if isinstance(owner, AsyncioOwner):
-        interruption = await pending_interruption()
-        if not owner.has_ended:  # else its loop has ended, and it closes by itself
-            await owner.leave(aclose, interruption=interruption, is_thrown=False)
-        elif isinstance(interruption, KeyboardInterrupt):
-            raise interruption
-    else:
-        await owner.leave(aclose)
 
 
 class Iteration:
@@ -209,7 +194,7 @@ class Iteration:
         if self._is_exhausted:
             await self._side.crossing(aclose)()
         elif not self._owner.has_ended:
-            await leave(self._owner, aclose)
+            await self._owner.close(aclose)
 
     def __del__(self) -> None:
         if hasattr(self, "_owner"):  # there may be no loop to make one for

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .awaitables import AwaitableView
 from .by_identity import ByIdentity
 from .contents import unview_contents
-from .functions import CallbackCaller, Caller, is_async_function, original_of
+from .functions import CallbackCaller, Caller, as_is, is_async_function, original_of
 from .iterators import generator, originals
 from .kinds import SIMPLE, is_container, is_data, is_data_class, is_data_type
 from .protocols import view_class_of
@@ -83,7 +83,7 @@ class Views:
             (types.CoroutineType, self._adapt_coroutine),
             (types.GeneratorType, self._adapt_plain_generator),
             (types.AsyncGeneratorType, self._adapt_generator),
-            (AwaitableView, _unchanged),
+            (AwaitableView, as_is),
         )
         self._classes: Final[ByIdentity[type[View]]] = ByIdentity()
 
@@ -103,7 +103,7 @@ class Views:
         if is_container(cls):
             return self._adapt_container
         if not issubclass(cls, View | type) and is_data_type(cls):
-            return _unchanged
+            return as_is
         for kinds, maker in self._makers_of_kinds:
             if issubclass(cls, kinds):
                 return maker
@@ -234,13 +234,9 @@ def _view_of_object(adapter: str, original: Any) -> Any:
     return VIEWS[side].adapt(original)
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
 VIEWS: Final[dict[Side, Views]] = {ASYNCIO: Views(ASYNCIO), TRIO: Views(TRIO)}
 CALLBACKS: Final[dict[Side, Caller]] = {
-    side: CallbackCaller(other(side), views.adapt, views.argument, _unchanged)
+    side: CallbackCaller(other(side), views.adapt, views.argument, as_is)
     for side, views in VIEWS.items()
 }
 """For each side: how the other side's functions are called by its code."""

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import _private
 from .._crossing.errors import readable
 from .._private import get_running_loop
 from .._untrusted import shown
@@ -199,7 +200,7 @@ def _steps(view: Any) -> Generator[Any, Any, Any]:
 def _is_startable(cls: type) -> bool:
     """Not a future: ``asyncio.wait`` takes those, and refuses coroutines."""
     has_own = any(hasattr(cls, name) for name in ("send", "throw"))
-    return not has_own and not hasattr(cls, "_asyncio_future_blocking")
+    return not has_own and not _private.is_future_type(cls)
 
 
 class _AsyncIterable(View):

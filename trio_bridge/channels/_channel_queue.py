@@ -131,6 +131,7 @@ class ChannelQueue(Generic[T]):
 
         Raises:
           QueueShutDown: the channel is closed.
+          TypeError: the queue has no send channel.
         """
         channel = self._sender()
         if hasattr(channel, "send_nowait"):
@@ -149,6 +150,7 @@ class ChannelQueue(Generic[T]):
           asyncio.QueueFull: it does not.
           QueueShutDown: the channel is closed.
           NotImplementedError: the channel has no ``send_nowait``.
+          TypeError: the queue has no send channel.
         """
         send_nowait = _method(self._sender(), "send_nowait", "put_nowait", "await queue.put(item)")
         with self._counted_put():
@@ -191,6 +193,7 @@ class ChannelQueue(Generic[T]):
 
         Raises:
           QueueShutDown: the channel is closed, and nothing is left in it.
+          TypeError: the queue has no receive channel.
         """
         channel = self._receiver()
         if hasattr(channel, "receive_nowait"):
@@ -210,6 +213,7 @@ class ChannelQueue(Generic[T]):
           asyncio.QueueEmpty: there is none.
           QueueShutDown: the channel is closed, and nothing is left in it.
           NotImplementedError: the channel has no ``receive_nowait``.
+          TypeError: the queue has no receive channel.
         """
         receive_nowait = _method(
             self._receiver(), "receive_nowait", "get_nowait", "await queue.get()"
@@ -243,17 +247,29 @@ class ChannelQueue(Generic[T]):
     # ---- how much is in it
 
     def qsize(self) -> int:
-        """How many items are in the channel's buffer (of a memory channel)."""
+        """How many items are in the channel's buffer (of a memory channel).
+
+        Raises:
+          NotImplementedError: the channel has no ``statistics()``.
+        """
         return self._statistics(self._source).current_buffer_used
 
     def empty(self) -> bool:
-        """Whether ``get_nowait`` would find nothing (in a memory channel)."""
+        """Whether ``get_nowait`` would find nothing (in a memory channel).
+
+        Raises:
+          NotImplementedError: the channel has no ``statistics()``.
+        """
         now = self._statistics(self._source)
         # A channel with a buffer of none hands over what a task waits to send.
         return now.current_buffer_used == 0 and now.tasks_waiting_send == 0
 
     def full(self) -> bool:
-        """Whether ``put_nowait`` would find no room (in a memory channel)."""
+        """Whether ``put_nowait`` would find no room (in a memory channel).
+
+        Raises:
+          NotImplementedError: the channel has no ``statistics()``.
+        """
         now = self._statistics(self._sink)
         return now.current_buffer_used >= now.max_buffer_size and now.tasks_waiting_receive == 0
 
@@ -263,6 +279,9 @@ class ChannelQueue(Generic[T]):
 
         A channel without a buffer, whose ``put`` waits until the item is received, has a maxsize of
         1: the smallest that asyncio's terms have.
+
+        Raises:
+          NotImplementedError: the channel has no ``statistics()``.
         """
         size = self._statistics(self._sink).max_buffer_size
         return 0 if size == math.inf else max(1, int(size))

@@ -10,7 +10,8 @@ calling thread. What a thing hangs under:
 1. a Trio task: its nursery, and that the scopes around it, in the task that opened them;
 2. a guest: the scopes around the crossing, in its host's task;
 3. a Trio call: the asyncio task that made it, or the nursery which that has open around it;
-4. an asyncio task that asyncio code started: its loop, which hangs where it was opened.
+4. an asyncio task that asyncio code started: the asyncio nursery that owns it, or else its loop; a
+   loop hangs where it was opened.
 
 Frames of the bridge's own are left out, and of those of Trio or asyncio in a row all but the first.
 """

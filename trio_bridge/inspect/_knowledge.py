@@ -68,7 +68,7 @@ class Knowledge:
                     self.own.add(id(work.cancel_scope))
         self._add_managers(bridge)
         self.iterators.update((id(owner.scope), owner) for owner in list(bridge.trio_owners))
-        for task in list(bridge.stepped):
+        for task in list(bridge.in_iterations):
             self.owners[task] = "steps of an iterator"
 
     def _add_managers(self, bridge: Bridge) -> None:

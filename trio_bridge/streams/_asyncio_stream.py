@@ -24,9 +24,6 @@ T = TypeVar("T")
 _ABORT_TIMEOUT: Final = 1.0
 """Seconds to wait for an aborted connection's end; one or two turns of the loop, in fact."""
 
-_IGNORED_WRITES: Final = 5
-"""Writes to a closed transport before the first warning: as many as asyncio's own allow."""
-
 
 def to_trio(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter

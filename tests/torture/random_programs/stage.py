@@ -42,8 +42,8 @@ MOST_PASSES = 20_000
 MOST_SECONDS = 1_000_000
 """Virtual ones, for one program."""
 TABLES = (
-    *("hosts", "adopters", "entered", "open_managers", "owners", "trio_owners"),
-    *("stepped", "in_steps", "starting", "started", "first_call", "calls_plainly"),
+    *("hosts", "adopters", "entered", "open_managers", "asyncio_owners", "trio_owners"),
+    *("in_iterations", "in_steps", "starting", "started", "first_call", "calls_plainly"),
 )
 
 
