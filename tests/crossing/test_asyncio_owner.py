@@ -405,5 +405,38 @@ async def test_cancelled_before_its_first_step():
     loop.call_soon(cancel)
     with pytest.raises(asyncio.CancelledError):
         await one.owner.call(one.step)
-    assert one.owner.has_ended
     assert one.owner not in one.owner.bridge.asyncio_owners
+    assert not one.owner.has_ended
+    task = await one.owner.call(one.step)  # another, which takes all that follow
+    assert await one.owner.call(one.step) is task
+    await one.last()
+    assert one.owner.has_ended
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@SUSPENDS
+async def test_the_only_step_of_a_caller_that_is_cancelled_already(debug, suspends):
+    """The owner begins with its last step, and that isn't disturbed by what is known already."""
+    trio_bridge.current_loop().set_debug(debug)
+    one = Owner()
+
+    async def last():
+        await one.step(suspends)
+        await one.step(suspends)
+        ended.append(asyncio.current_task().cancelling())
+
+    ended = []
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await one.owner.close(last)
+    assert ended == [0]
+    assert one.owner.has_ended
+    assert not one.owner.bridge.hosts
+
+
+@SUSPENDS
+async def test_ctrl_c_is_not_lost_in_the_only_step(suspends):
+    one = Owner()
+    with pytest.raises(KeyboardInterrupt):
+        await one.owner.leave(one.step, suspends, interruption=KeyboardInterrupt(), is_thrown=False)
+    assert one.owner.has_ended

@@ -633,6 +633,41 @@ async def test_concurrent_use_of_an_iterator_that_allows_it(way, autojump_clock)
     await close()
 
 
+async def test_closing_an_iterator_twice_at_once(autojump_clock):
+    closed = []
+
+    class Slow(Iterator):
+        async def aclose(self):
+            await asyncio.sleep(1)
+            closed.append(self)
+
+    items = aiter(trio2aio(Slow(ASYNCIO, [])))
+    await anext(items)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(items.aclose)
+        nursery.start_soon(items.aclose)
+    assert len(closed) == 2  # as often as it was asked for
+
+
+@pytest.mark.parametrize("debug", [False, True])
+async def test_closing_an_iterator_whose_first_step_was_cancelled(debug, autojump_clock):
+    """Undisturbed, as after any other step: in a scope that is cancelled already too."""
+    trio_bridge.current_loop().set_debug(debug)
+    closed = []
+
+    class Slow(Iterator):
+        async def aclose(self):
+            await asyncio.sleep(1)
+            closed.append(self)
+
+    with trio.CancelScope() as scope:
+        async with contextlib.aclosing(aiter(trio2aio(Slow(ASYNCIO, [])))) as items:
+            scope.cancel()
+            await anext(items)
+    assert scope.cancelled_caught
+    assert len(closed) == 1
+
+
 async def test_closing_an_iterator_while_a_step_is_taken(way, autojump_clock):
     it = []
 
@@ -1156,13 +1191,13 @@ def test_an_iterator_that_breaks_the_task_of_its_steps(autojump_clock):
         for _ in range(2):
             try:
                 await anext(items)
-            except (asyncio.CancelledError, StopAsyncIteration) as exc:
+            except (asyncio.CancelledError, RuntimeError) as exc:
                 ends.append(type(exc))
 
     with pytest.raises(ExceptionGroup) as caught:
         trio_bridge.run(guest, clock=autojump_clock)
     assert caught.group_contains(RuntimeError, match="Cancel scope stack corrupted")
-    assert ends == [asyncio.CancelledError, StopAsyncIteration]
+    assert ends == [asyncio.CancelledError, RuntimeError]
 
 
 async def test_a_scope_around_an_unhosted_consumer(autojump_clock):
@@ -1302,12 +1337,48 @@ async def test_a_step_after_the_loop_has_ended():
         await anext(items)
         begun = trio2aio(generator)(ASYNCIO, [])
         await anext(begun)
-    with pytest.raises((RuntimeError, StopAsyncIteration)):
-        await anext(items)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="is closed already"):
+            await anext(items)
     with pytest.raises((RuntimeError, StopAsyncIteration)):
         await anext(begun)
     await begun.aclose()
     await items.aclose()
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["exhausted", "closed"])
+def test_an_iterator_that_had_ended_before_its_loop_stays_so(is_closed):
+    """Unlike one that its loop has cut short."""
+
+    async def main():
+        async with trio_bridge.open_loop():
+            items = aiter(trio2aio(ClosableIterator(ASYNCIO, [], 1)))
+            assert await anext(items) == 0
+            if is_closed:
+                await items.aclose()
+            else:
+                with pytest.raises(StopAsyncIteration):
+                    await anext(items)
+        for _ in range(2):
+            with pytest.raises(StopAsyncIteration):
+                await anext(items)
+
+    trio.run(main)
+
+
+def test_a_step_of_a_trio_iterator_on_the_next_loop():
+    items = aio2trio(Iterator(TRIO, []))
+
+    async def step():
+        return await anext(items)
+
+    first, second = trio_bridge.new_event_loop(), trio_bridge.new_event_loop()
+    assert first.run_until_complete(step()) == 0
+    first.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"was begun on an asyncio loop that has ended"):
+            second.run_until_complete(step())
+    second.close()
 
 
 def test_a_step_of_a_trio_generator_on_the_next_loop():

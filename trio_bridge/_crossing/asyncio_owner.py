@@ -203,17 +203,14 @@ class AsyncioOwner:
         self._is_busy = True
         host = None
         try:
-            if self._task is None:
-                self._context = copy_context()
-                self.bridge.asyncio_owners.add(self)
-                self._task, host = start_guest(self.bridge, self._context, self._run(step), step)
-                if not self._has_begun:  # without an eager start asyncio may cancel it before
-                    self._task.add_done_callback(functools.partial(self._end, step))
+            if not self._has_begun:
+                host = self._begin(step, interruption)
             elif self._is_over:  # its loop ends, since the caller has looked
                 if isinstance(interruption, KeyboardInterrupt):
                     raise interruption
                 raise no_bridge(self.bridge)
             else:
+                assert self._task is not None
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
                 await schedule_point()
@@ -225,10 +222,29 @@ class AsyncioOwner:
             if host is None:
                 return step.result()
             if host.cancelled_by is not None:
+                assert self._task is not None
                 self._task.uncancel()  # it is the caller that was cancelled: the task goes on
             return host.result()
         finally:
             self._is_busy = False
+            del host, step, interruption  # an error leads to this frame: no cycles
+
+    def _begin(self, step: Step, interruption: BaseException | None) -> Host | None:
+        """Start the task with its first step; its host, unless the step has been taken at once."""
+        bridge = self.bridge
+        self._context = copy_context()
+        bridge.asyncio_owners.add(self)
+        host: Host | None = None
+        try:
+            self._task, host = start_guest(bridge, self._context, self._run(step), step)
+            if not self._has_begun:  # without an eager start asyncio may cancel it before
+                self._task.add_done_callback(functools.partial(self._end, step))
+            if interruption is not None:
+                if host is None:  # Ctrl-C, which comes once, has still to be raised
+                    host = Host(bridge, bridge.side.trio_task(), self._task, step, bridge.hosts)
+                host.has_cancelled(interruption)
+            return host
+        finally:
             del host, step, interruption  # an error leads to this frame: no cycles
 
     def resume(
@@ -293,8 +309,7 @@ class AsyncioOwner:
             self._idle.set_result(None)
 
     def _end(self, first_step: Step, task: asyncio.Task[None]) -> None:
-        if not self._has_begun:
-            self._is_over = True
+        if not self._has_begun:  # the next step, if there is one, begins another
             self.bridge.asyncio_owners.discard(self)
             first_step.end()
 

@@ -62,8 +62,8 @@ class TrioOwner:
         """Run ``fn(*args)`` in the owner's task."""
         if self.has_ended:
             raise RuntimeError(
-                "this generator of Trio's was begun on an asyncio loop that has ended, and was "
-                "closed with it. Begin another on the loop that runs now"
+                "this generator or iterator of Trio's was begun on an asyncio loop that has ended, "
+                "and was closed with it. Begin another on the loop that runs now"
             )
         bridge, task = caller(self.bridge.loop)
         step = _Step(bridge, task, fn, args)

@@ -148,17 +148,19 @@ class Iteration:
     def __init__(self, side: Side, original: Any) -> None:
         self._side: Final = side
         self._original: Final = original
-        self._is_exhausted = False
+        self._has_ended = False
+        """Whether it was exhausted, or closed."""
         self._owner = side.owner(nothing, is_generator=False)
 
     @trio.lowlevel.enable_ki_protection
     async def next(self) -> Any:
         """The next item, or ``StopAsyncIteration``."""
-        if self._is_exhausted:  # some can go on after their end: a file after seek()
-            self._is_exhausted = False
+        if self._has_ended:
+            if not self._side.can_call():
+                raise StopAsyncIteration
+            # Some can go on after their end: a file after seek().
             self._owner = self._side.owner(nothing, is_generator=False)
-        if self._owner.has_ended:
-            raise StopAsyncIteration  # with its loop
+            self._has_ended = False
         if self._owner.is_busy:  # an iterator may allow that; a task takes one step at a time
             original = self._original
             return await self._side.crossing(type(original).__anext__)(original)
@@ -178,12 +180,12 @@ class Iteration:
             check_awaitable(step, "__anext__")
             return await step
         except StopAsyncIteration:
-            self._is_exhausted = self._owner.is_ending = True
+            self._has_ended = self._owner.is_ending = True
             raise
 
     def check_is_free(self) -> None:
         """Refuse to be closed while a step is being taken."""
-        if self._owner.is_busy:
+        if self._owner.is_busy and not self._has_ended:
             raise RuntimeError(
                 f"{shown(self._original)} is closed while another task waits for an item"
             )
@@ -191,9 +193,11 @@ class Iteration:
     @trio.lowlevel.enable_ki_protection
     async def aclose(self, aclose: Callable[[], Awaitable[Any]]) -> None:
         """Close the iterator by ``aclose``, and let go of its task."""
-        if self._is_exhausted:
+        if self._has_ended:
             await self._side.crossing(aclose)()
-        elif not self._owner.has_ended:
+            return
+        self._has_ended = True
+        if not self._owner.has_ended:
             await self._owner.close(aclose)
 
     def __del__(self) -> None:

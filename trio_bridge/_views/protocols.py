@@ -242,7 +242,6 @@ class _AsyncIterator(View):
         try:
             if iteration is not None and not side.is_own():
                 iteration.check_is_free()
-                set_iteration(self, None)
                 await iteration.aclose(functools.partial(aclose, *args, **kwargs))
             else:
                 await side.crossing(aclose)(*args, **kwargs)
