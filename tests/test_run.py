@@ -385,6 +385,44 @@ async def test_a_trio_task_that_asks_for_a_step_while_the_loop_ends_it_does_not_
     assert "closed already" in error or "not left before its loop ended" in error
 
 
+class Numbers:
+    """An iterator that is no generator: a cancelled step isn't its end."""
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await asyncio.sleep(1)
+        return 1
+
+
+@pytest.mark.parametrize("passes", range(12))
+async def test_a_trio_task_that_keeps_an_iterator_does_not_hold_its_loop(passes, autojump_clock):
+    """Wherever the loop's cancellation meets the step: before it, in it, or as it is asked for."""
+    go, has_ended = trio.Event(), trio.Event()
+
+    async def outlives(task_status):
+        items = trio2aio(Numbers())
+        assert await anext(items) == 1
+        task_status.started()
+        await go.wait()
+        for _ in range(passes):
+            await trio.lowlevel.checkpoint()
+        with pytest.raises((asyncio.CancelledError, RuntimeError)):
+            await anext(items)
+        await has_ended.wait()
+        del items
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                await nursery.start(outlives)
+                go.set()
+                if not passes:
+                    await trio.sleep(0.5)
+            has_ended.set()
+
+
 @trio.lowlevel.enable_ki_protection
 def press_ctrl_c():
     """It is pending then: a checkpoint of the main task raises it."""

@@ -342,19 +342,22 @@ class AsyncioOwner:
 
     async def _next_step(self) -> Step | None:
         while self._step is None and not self._is_abandoned:
+            if self.bridge.is_ending and self._is_cancelled_by_loop():
+                return None  # here, or in the step before, and not again: see cancel_tasks()
             self._idle = asyncio.Future(loop=self.bridge.loop)
             try:
                 await self._idle
             except asyncio.CancelledError as exc:
-                self.cancellation = exc.with_traceback(None)  # it would lead here: no cycles
-                if self._step is None:
-                    if self.bridge.is_ending and self._is_cancelled_by_loop():
-                        return None
-                    if self._on_cancel is not None:
-                        self._on_cancel()
+                self._keep(exc)
         self._idle = None
         step, self._step = self._step, None
         return step
+
+    def _keep(self, exc: asyncio.CancelledError) -> None:
+        """It came between two steps, or as one was asked for."""
+        self.cancellation = exc.with_traceback(None)  # it would lead to the task: no cycles
+        if self._step is None and self._on_cancel is not None:
+            self._on_cancel()
 
     def _is_cancelled_by_loop(self) -> bool:
         """Not by its own timeout: the Trio code that lives in it may still be at work."""
