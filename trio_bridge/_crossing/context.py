@@ -5,11 +5,17 @@ when the crossing ends. Sharing the one context object would need no second step
 can't be entered while the caller's step still runs in it: an eager first step would cost another
 pass of Trio's scheduler, more than all the rest of a short crossing. The difference shows in one
 place: a token is good on the side that made it only.
+
+What lives through several calls (a generator, a manager) has a context of its own, where each call
+sets what its caller has. The caller gets what the call has set there, and not what other callers
+have left.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from .._bridge import below
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -18,9 +24,19 @@ _MISSING: Final = object()
 
 
 def carry_back(context: Context) -> None:
-    """Set what was set in ``context`` in the current context too."""
+    """Set what was set in ``context`` in the current context too.
+
+    But not whose code it is: that of the caller may be in the block of another loop.
+    """
     for var, value in context.items():
-        if var.get(_MISSING) is not value:
+        if var.get(_MISSING) is not value and var is not below:
+            var.set(value)
+
+
+def carry_back_changes(context: Context, before: Context) -> None:
+    """The same of what was set since ``before``, a copy."""
+    for var, value in context.items():
+        if before.get(var, _MISSING) is not value and var is not below:
             var.set(value)
 
 

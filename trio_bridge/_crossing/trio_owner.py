@@ -202,6 +202,7 @@ class _Step(TrioCall):
 
     async def run_in_scope(self) -> Any:
         carry_back(self._incoming)
+        self.context_before = self.context.copy()
         function = self._call_function()
         del self  # an error leads here: no cycles
         return await function
