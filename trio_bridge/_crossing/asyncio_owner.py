@@ -24,7 +24,7 @@ import trio
 from .._bridge import current_bridge, no_bridge
 from .._private import passes_cancel_point, schedule_point
 from .cancellation import pending_interruption
-from .context import carry_back, carry_back_changes
+from .context import carry_over
 from .errors import raise_as_it_is
 from .host import Host
 from .to_asyncio import start_guest
@@ -223,7 +223,7 @@ class AsyncioOwner:
                 await host.attend()
             assert self._context is not None
             if len(self._context) > 1:  # one is the bridge's own
-                carry_back_changes(self._context, before)
+                carry_over(self._context, before)
             if host is None:
                 return step.result()
             if host.cancelled_by is not None:
@@ -238,7 +238,7 @@ class AsyncioOwner:
         assert self._context is not None
         here = copy_context()
         if len(here) > 1:  # one is the bridge's own
-            self._context.run(carry_back, here)
+            self._context.run(carry_over, here)
         return self._context.copy()
 
     def resume(

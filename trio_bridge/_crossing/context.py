@@ -24,19 +24,23 @@ _MISSING: Final = object()
 
 
 def carry_back(context: Context) -> None:
-    """Set what was set in ``context`` in the current context too.
-
-    But not whose code it is: that of the caller may be in the block of another loop.
-    """
+    """Set what was set in ``context`` in the current context too."""
     for var, value in context.items():
-        if var.get(_MISSING) is not value and var is not below:
+        if var.get(_MISSING) is not value:
             var.set(value)
 
 
-def carry_back_changes(context: Context, before: Context) -> None:
-    """The same of what was set since ``before``, a copy."""
+def carry_over(context: Context, since: Context | None = None) -> None:
+    """The same to and from what lives through several calls, some of them perhaps of other callers.
+
+    But not which loop is open: the caller may be in the block of another.
+
+    Args:
+      since: a copy of the context, made earlier: only what was set later.
+    """
     for var, value in context.items():
-        if before.get(var, _MISSING) is not value and var is not below:
+        is_old = since is not None and since.get(var, _MISSING) is value
+        if not is_old and var.get(_MISSING) is not value and var is not below:
             var.set(value)
 
 

@@ -26,7 +26,7 @@ from .._guest import bridge_of, call_between_runs, guest_of
 from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
-from .context import carry_back, carry_back_changes
+from .context import carry_back, carry_over
 from .errors import readable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
     if call.context_before is None:
         carry_back(call.context)
     else:
-        carry_back_changes(call.context, call.context_before)
+        carry_over(call.context, call.context_before)
     host, call.host = call.host, None
     if call.is_cancelled_late:
         call.cancel_late(task)
