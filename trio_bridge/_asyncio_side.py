@@ -168,6 +168,15 @@ class HostSide(AsyncioSide):
         self._trios_hooks = sys.get_asyncgen_hooks()  # there may be a loop open in the guest
         sys.set_asyncgen_hooks(*self._hooks)
 
+    def call_asyncio(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """From Trio's side call a plain function asyncio-side."""
+        self.enter()
+        try:
+            self._sniffio_vars["name"] = "asyncio"  # no asyncio task runs, by which it would know
+            return fn(*args, **kwargs)
+        finally:
+            self.leave()
+
     def leave(self) -> None:
         """Become Trio-side again."""
         super().leave()

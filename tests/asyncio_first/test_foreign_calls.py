@@ -232,6 +232,28 @@ def test_asyncio_timeout_around_a_nursery_cancels_its_children(run):
     run(main)
 
 
+def test_a_plain_function_that_trio_code_calls_knows_its_library(run):
+    """And Trio tasks that asyncio code has started know the loop."""
+    seen = []
+
+    async def asyncio_code():
+        return sniffio.current_async_library()
+
+    async def trio_code():
+        seen.append(trio2aio(sniffio.current_async_library)())
+        seen.append(await trio2aio(asyncio_code)())
+        seen.append(sniffio.current_async_library())
+
+    async def main():
+        await aio2trio(trio_code)()
+        async with aio2trio(trio.open_nursery)() as nursery:
+            nursery.start_soon(trio_code)
+        seen.append(sniffio.current_async_library())
+
+    run(main)
+    assert seen == ["asyncio", "asyncio", "trio"] * 2 + ["asyncio"]
+
+
 def test_iterators_of_either_side_are_iterated_by_the_other(run):
     async def numbers(sleep, library):
         for n in range(3):

@@ -7,9 +7,17 @@ import contextlib
 from contextvars import Context, ContextVar
 
 import pytest
+import trio
+import trio.testing
 
 import trio_bridge
-from trio_bridge import trio2aio
+from trio_bridge import (
+    aio2trio,
+    current_loop,
+    open_asyncio_nursery,
+    open_loop,
+    trio2aio,
+)
 from trio_bridge._crossing.context import carry_back, holds_the_same
 
 ONE: ContextVar[object] = ContextVar("one")
@@ -128,3 +136,107 @@ def test_one_variable_is_carried_to_a_step():
             return await anext(generator)
 
     assert Context().run(trio_bridge.run, main) == "here"
+
+
+# ---- what lives through several calls
+
+
+class Numbers:
+    """An iterator of the other side, whose steps set a variable."""
+
+    def __init__(self, checkpoint):
+        self.checkpoint = checkpoint
+        self.steps = 0
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await self.checkpoint()
+        self.steps += 1
+        OTHER.set(self.steps)
+        return self.steps
+
+
+async def take_one(iterator, value):
+    """As a task of its own: what it has set, and what the step has."""
+    if value is not None:
+        ONE.set(value)
+    await anext(iterator)
+    return ONE.get(None), OTHER.get(None)
+
+
+async def test_a_caller_does_not_get_what_another_caller_has_set():
+    """From Trio, of an asyncio iterator; then the reverse."""
+    seen = []
+
+    async def take(iterator, value):
+        seen.append(await take_one(iterator, value))
+
+    iterator = trio2aio(Numbers(lambda: asyncio.sleep(0)))
+    for value in ("first", None):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take, iterator, value)
+    assert seen == [("first", 1), (None, 2)]
+
+    @trio2aio
+    async def from_asyncio():
+        iterator = aio2trio(Numbers(trio.lowlevel.checkpoint))
+        return [await asyncio.create_task(take_one(iterator, value)) for value in ("first", None)]
+
+    assert await from_asyncio() == [("first", 1), (None, 2)]
+
+
+async def test_a_step_of_another_loops_generator_does_not_take_the_caller_to_that_loop():
+    async def numbers():
+        while True:
+            await aio2trio(trio.lowlevel.checkpoint)()
+            yield 1
+
+    @trio2aio
+    async def running():
+        return asyncio.get_running_loop()
+
+    ONE.set("the bridge's own variables are not the only ones")
+    generator = trio2aio(numbers)()
+    await anext(generator)
+    async with open_loop() as inner:
+        await anext(generator)
+        assert current_loop() is inner
+        assert await running() is inner
+    await generator.aclose()
+
+
+async def test_a_step_of_a_nurserys_generator_does_not_take_the_caller_into_that_nursery(
+    autojump_clock,
+):
+    async def numbers():
+        while True:
+            await asyncio.sleep(0)
+            yield 1
+
+    @trio2aio
+    async def start():
+        return asyncio.create_task(asyncio.sleep(100))
+
+    begun, stepped = trio.Event(), trio.Event()
+    generators = []
+
+    async def begin():
+        async with open_asyncio_nursery() as nursery:
+            generators.append(trio2aio(numbers)())
+            await anext(generators[0])
+            begun.set()
+            await stepped.wait()
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin)
+        await begun.wait()
+        await anext(generators[0])
+        task = await start()
+        stepped.set()
+    await generators.pop().aclose()
+    await trio.testing.wait_all_tasks_blocked()
+    assert not task.done()
+    task.cancel()

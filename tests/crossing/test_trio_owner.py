@@ -326,3 +326,28 @@ async def test_an_iterator_whose_task_has_ended():
                 await one.owner.call(trio_task)
 
         await guest()
+
+
+@pytest.mark.parametrize("make_loop", [trio_bridge.new_event_loop, asyncio.new_event_loop])
+@pytest.mark.parametrize("holds", [trio.CancelScope, contextlib.nullcontext])
+def test_a_generator_that_is_left_to_its_loop_ends_inside_the_scope_that_it_holds(make_loop, holds):
+    """Trio's stack of scopes was broken if ours was left before."""
+    log = []
+
+    async def numbers():
+        with holds():
+            try:
+                yield 1
+            finally:
+                log.append("ended")
+
+    async def main():
+        generators.append(aio2trio(numbers)())
+        await anext(generators[0])
+
+    generators = []
+    loop = make_loop()
+    loop.set_exception_handler(lambda loop, context: log.append(context))
+    loop.run_until_complete(main())
+    loop.close()
+    assert log == ["ended"]

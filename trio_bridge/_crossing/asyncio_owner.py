@@ -24,7 +24,7 @@ import trio
 from .._bridge import current_bridge, no_bridge
 from .._private import passes_cancel_point, schedule_point
 from .cancellation import pending_interruption
-from .context import carry_back
+from .context import carry_over
 from .errors import raise_as_it_is
 from .host import Host
 from .to_asyncio import start_guest
@@ -204,13 +204,15 @@ class AsyncioOwner:
         host = None
         try:
             if not self._has_begun:
-                host = self._begin(step, interruption)
+                before = copy_context()
+                host = self._begin(before.copy(), step, interruption)
             elif self._is_over:  # its loop ends, since the caller has looked
                 if isinstance(interruption, KeyboardInterrupt):
                     raise interruption
                 raise no_bridge(self.bridge)
             else:
                 assert self._task is not None
+                before = self._let_in_variables()
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
                 await schedule_point()
@@ -218,7 +220,7 @@ class AsyncioOwner:
                 await host.attend()
             assert self._context is not None
             if len(self._context) > 1:  # one is the bridge's own
-                carry_back(self._context)
+                carry_over(self._context, before)
             if host is None:
                 return step.result()
             if host.cancelled_by is not None:
@@ -229,14 +231,16 @@ class AsyncioOwner:
             self._is_busy = False
             del host, step, interruption  # an error leads to this frame: no cycles
 
-    def _begin(self, step: Step, interruption: BaseException | None) -> Host | None:
+    def _begin(
+        self, context: Context, step: Step, interruption: BaseException | None
+    ) -> Host | None:
         """Start the task with its first step; its host, unless the step has been taken at once."""
         bridge = self.bridge
-        self._context = copy_context()
+        self._context = context
         bridge.asyncio_owners.add(self)
         host: Host | None = None
         try:
-            self._task, host = start_guest(bridge, self._context, self._run(step), step)
+            self._task, host = start_guest(bridge, context, self._run(step), step)
             if not self._has_begun:  # without an eager start asyncio may cancel it before
                 self._task.add_done_callback(functools.partial(self._end, step))
             if interruption is not None:
@@ -246,6 +250,14 @@ class AsyncioOwner:
             return host
         finally:
             del host, step, interruption  # an error leads to this frame: no cycles
+
+    def _let_in_variables(self) -> Context:
+        """Set what the caller has set; what the task has then, a copy."""
+        assert self._context is not None
+        here = copy_context()
+        if len(here) > 1:  # one is the bridge's own
+            self._context.run(carry_over, here)
+        return self._context.copy()
 
     def resume(
         self,
@@ -258,10 +270,6 @@ class AsyncioOwner:
         """Let the task take the step; its host, unless the step has been taken at once."""
         bridge = self.bridge
         pump = bridge.pump
-        assert self._context is not None
-        here = copy_context()
-        if len(here) > 1:  # one is the bridge's own
-            self._context.run(carry_back, here)
         bridge.side.enter()
         is_held = pump.hold()
         host = None

@@ -5,11 +5,17 @@ when the crossing ends. Sharing the one context object would need no second step
 can't be entered while the caller's step still runs in it: an eager first step would cost another
 pass of Trio's scheduler, more than all the rest of a short crossing. The difference shows in one
 place: a token is good on the side that made it only.
+
+What lives through several calls (a generator, a manager) has a context of its own, where each call
+sets what its caller has. The caller gets what the call has set there, and not what other callers
+have left.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from .._bridge import below
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -21,6 +27,20 @@ def carry_back(context: Context) -> None:
     """Set what was set in ``context`` in the current context too."""
     for var, value in context.items():
         if var.get(_MISSING) is not value:
+            var.set(value)
+
+
+def carry_over(context: Context, since: Context | None = None) -> None:
+    """The same to and from what lives through several calls, some of them perhaps of other callers.
+
+    But not which loop is open: the caller may be in the block of another.
+
+    Args:
+      since: a copy of the context, made earlier: only what was set later.
+    """
+    for var, value in context.items():
+        is_old = since is not None and since.get(var, _MISSING) is value
+        if not is_old and var.get(_MISSING) is not value and var is not below:
             var.set(value)
 
 

@@ -26,7 +26,7 @@ from .._guest import bridge_of, call_between_runs, guest_of
 from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .cancellation import convert_group, first_cancelled
-from .context import carry_back
+from .context import carry_back, carry_over
 from .errors import readable
 
 if TYPE_CHECKING:
@@ -102,7 +102,10 @@ async def outcome(call: TrioCall) -> Any:
 @uninterrupted
 def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
     """The task that made the call has its outcome."""
-    carry_back(call.context)
+    if call.context_before is None:
+        carry_back(call.context)
+    else:
+        carry_over(call.context, call.context_before)
     host, call.host = call.host, None
     if call.is_cancelled_late:
         call.cancel_late(task)
@@ -173,6 +176,8 @@ class TrioCall(asyncio.Future[Any]):
 
     # What most calls leave as it is.
     leaves_manager = False
+    context_before: Context | None = None
+    """What its context was when it began, if that lives longer than the call."""
     was_cancelled = False
     """Whether asyncio has cancelled it while it ran."""
     host: Host | None = None

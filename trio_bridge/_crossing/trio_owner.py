@@ -139,6 +139,11 @@ class TrioOwner:
                 # Other Trio tasks run even if the next step is there already.
                 await trio.lowlevel.cancel_shielded_checkpoint()
             elif self._is_over:
+                if self._is_abandoned and not self.is_ending and not self._scope.cancel_called:
+                    # In here, as the generator may hold scopes of its own open, inside of ours.
+                    self._scope.shield = False
+                    self.is_ending = True
+                    await self._at_end()
                 return
             else:
                 await self._wait()
@@ -202,6 +207,7 @@ class _Step(TrioCall):
 
     async def run_in_scope(self) -> Any:
         carry_back(self._incoming)
+        self.context_before = self.context.copy()
         function = self._call_function()
         del self  # an error leads here: no cycles
         return await function
