@@ -284,3 +284,30 @@ async def test_a_body_that_outlives_its_loop():
                 await entered.wait()
     (error,) = found
     assert "was entered and not left before its loop ended" in str(error)
+
+
+async def test_a_body_that_goes_on_when_its_loop_is_closed():
+    """As above. The scope around it is left: else Trio finds its scopes in disorder."""
+    manager = Manager()
+    entered, closed = trio.Event(), trio.Event()
+    left_later = []
+
+    async def body():
+        with trio.CancelScope() as outer:
+            with pytest.raises(RuntimeError, match="was entered and not left before its loop"):
+                async with trio2aio(manager):
+                    entered.set()
+                    with trio.CancelScope(shield=True):
+                        await closed.wait()
+            outer.cancel()
+            await trio.sleep_forever()
+        left_later.append(outer.cancelled_caught)
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(BaseExceptionGroup):
+            async with open_loop():
+                nursery.start_soon(body)
+                await entered.wait()
+        closed.set()
+    assert left_later == [True]
+    assert [type(entry) for entry in manager.log] == [str, asyncio.CancelledError]

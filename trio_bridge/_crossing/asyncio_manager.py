@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .._bridge import by_loop
+from .._bridge import below, by_loop
 from .._untrusted import set_context, set_traceback, shown
 from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
@@ -33,6 +33,8 @@ from .errors import check_awaitable
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
+
+    from .._bridge import Bridge
 
 
 class AsyncioManager:
@@ -274,8 +276,7 @@ class AsyncioManager:
 def entered_manager(manager: object) -> AsyncioManager:
     """The ``async with`` that is to be left: the last of the current task's around ``manager``."""
     task = trio.lowlevel.current_task()
-    # Of all loops: a generator that is finalized is in no loop's block.
-    entered = [bridge.entered for bridge in by_loop.values() if bridge.thread == get_ident()]
+    entered = [bridge.entered for bridge in _bridges_here()]
     for entry in reversed([entry for by_task in entered for entry in by_task.get(task, ())]):
         if entry.manager is manager:
             return entry
@@ -285,6 +286,14 @@ def entered_manager(manager: object) -> AsyncioManager:
     raise RuntimeError(
         f"trio2aio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
+
+
+def _bridges_here() -> list[Bridge]:
+    # Of all loops: a generator that is finalized is in no loop's block.
+    bridges = [bridge for bridge in by_loop.values() if bridge.thread == get_ident()]
+    # A task that has outlived its loop still has the scope around its body to leave.
+    here = below.get()
+    return bridges if here is None or here.is_open else [*bridges, here]
 
 
 def details(
