@@ -263,6 +263,22 @@ def test_what_the_manager_raises_when_the_loop_leaves_it_is_in_the_error():
     assert isinstance(manager.log[1], asyncio.CancelledError)
 
 
+@pytest.mark.parametrize("exits", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_4_2_7_an_exit_when_the_loop_leaves_the_manager_leaves_the_block(exits):
+    class Exits(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            raise exits
+
+    async def main():
+        await trio2aio(Exits()).__aenter__()
+
+    with pytest.raises(type(exits)) as caught:
+        trio_bridge.run(main)
+    assert caught.value is exits
+    assert "was entered and not left before its loop ended" in str(exits.__cause__)
+
+
 async def test_a_body_that_outlives_its_loop():
     """It is cancelled, and gets the error when it leaves the manager that the loop has left."""
     manager = Manager()

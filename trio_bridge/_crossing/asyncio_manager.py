@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._bridge import below, by_loop
+from .._exits import bare_exit
 from .._untrusted import set_context, set_traceback, shown
 from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
 from .errors import check_awaitable
+from .out_of_order import leave_out_of_order
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,7 +93,7 @@ class AsyncioManager:
         if trio.lowlevel.current_task() is not self._task:
             return await self._leave_elsewhere(exc)
         if later := self._entered_later():
-            return await self._leave_out_of_order(later)
+            await leave_out_of_order(self, later)
         return await self.leave_here(exc)
 
     async def leave_here(self, exc: BaseException | None) -> bool:
@@ -163,20 +165,6 @@ class AsyncioManager:
     def _entered_later(self) -> list[AsyncioManager]:
         entered = self._bridge.entered[self._task]
         return entered[entered.index(self) + 1 :]
-
-    async def _leave_out_of_order(self, later: list[AsyncioManager]) -> bool:
-        error = RuntimeError(
-            f"{self.name} was left before {', '.join(manager.name for manager in later)}, which "
-            "was entered later. Leave context managers in the reverse order"
-        )
-        for manager in reversed(later):
-            try:
-                await manager.leave_here(error)
-            except BaseException as exc:
-                if exc is not error:
-                    error.add_note(f"{manager.name} was left with {shown(exc)}")
-        await self.leave_here(error)
-        raise error
 
     def leave_body_forgotten(self) -> None:
         """The loop's block ends in this task, and the manager was not left."""
@@ -269,6 +257,9 @@ class AsyncioManager:
         try:
             await self._leave(None, is_cancelled=True)
         except BaseException as exc:
+            leaving = bare_exit(exc)
+            if isinstance(leaving, SystemExit | KeyboardInterrupt):
+                raise leaving from error
             set_context(error, exc)
         raise error
 
