@@ -189,7 +189,7 @@ class Bridge:
 
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
-        for manager in reversed(list(self.entered.get(trio.lowlevel.current_task(), ()))):
+        for manager in reversed(self.entered.get(trio.lowlevel.current_task(), ())):
             manager.leave_body_forgotten()
 
     def close(self) -> None:

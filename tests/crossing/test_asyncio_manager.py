@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 
 import pytest
 import trio
+import trio.testing
 
 import trio_bridge
 from trio_bridge import open_loop, trio2aio
@@ -327,3 +328,69 @@ async def test_a_body_that_goes_on_when_its_loop_is_closed():
         closed.set()
     assert left_later == [True]
     assert [type(entry) for entry in manager.log] == [str, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("is_opener", [True, False])
+async def test_the_loop_leaves_managers_in_the_reverse_order(is_opener):
+    """Many, as the loop cancels their tasks in the order of a set."""
+    log = []
+
+    @contextlib.asynccontextmanager
+    async def manager(number):
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+            log.append(number)
+
+    async def enters():
+        for number in range(20):
+            await trio2aio(manager(number)).__aenter__()
+        entered.set()
+
+    async def body():
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(20):
+                await stack.enter_async_context(trio2aio(manager(number)))
+            entered.set()
+            await trio.sleep_forever()
+
+    entered = trio.Event()
+    with pytest.raises(ExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                if is_opener:
+                    await enters()
+                else:
+                    nursery.start_soon(body)
+                    await entered.wait()
+    assert log == list(reversed(range(20)))
+
+
+async def test_the_loop_leaves_a_manager_when_what_is_inside_of_it_has_failed_to_be_entered():
+    log = []
+
+    class Outer(Manager):
+        async def __aexit__(self, *details):
+            log.append("outer left")
+
+    class Inner(Manager):
+        async def __aenter__(self):
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                with contextlib.suppress(asyncio.CancelledError):  # perhaps by its caller, too
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+                log.append("inner not entered")
+
+    async def body():
+        async with trio2aio(Outer()), trio2aio(Inner()):
+            raise AssertionError("entered")
+
+    with pytest.raises(BaseExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                nursery.start_soon(body)
+                await trio.testing.wait_all_tasks_blocked()
+    assert log == ["inner not entered", "outer left"]
