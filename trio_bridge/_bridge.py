@@ -209,6 +209,11 @@ class Bridge:
         """The host that takes the task's Trio calls, if it has one."""
         return self.adopters.get(task) or self.hosts.get(task)
 
+    @property
+    def awaited_guests(self) -> set[asyncio.Task[Any]]:
+        """Those whose hosts get their errors. Not those that take steps: a host gets the step's."""
+        return {guest for guest, host in self.hosts.items() if host.awaits_guest}
+
     def is_waited_for(self, task: asyncio.Task[Any]) -> bool:
         """Whether Trio code has called it, and waits for it: a guest, or one that takes steps."""
         return (
@@ -264,7 +269,9 @@ class Bridge:
 
     def asyncio_code_exits(self, exc: BaseException) -> None:
         """A callback or a task raised ``SystemExit`` or ``KeyboardInterrupt`` in a turn."""
-        guests = list(self.hosts) if self.started is None else [*self.hosts, self.started]
+        guests = self.awaited_guests
+        if self.started is not None:
+            guests.add(self.started)
         if not any(
             guest.done() and not guest.cancelled() and guest.exception() is exc for guest in guests
         ):

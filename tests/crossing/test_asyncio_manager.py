@@ -394,3 +394,39 @@ async def test_the_loop_leaves_a_manager_when_what_is_inside_of_it_has_failed_to
                 nursery.start_soon(body)
                 await trio.testing.wait_all_tasks_blocked()
     assert log == ["inner not entered", "outer left"]
+
+
+@pytest.mark.parametrize("error", [OSError("no commit"), SystemExit(3)], ids=repr)
+async def test_the_loop_leaves_a_manager_before_the_host_that_entered_it_has_run(error):
+    """The host is still known, but what the manager raises now is not its to get."""
+
+    class Fails(Manager):
+        async def __aenter__(self):
+            await may_enter.wait()
+
+        async def __aexit__(self, *details):
+            raise error
+
+    async def lets_enter():
+        try:
+            await asyncio.sleep(3600)
+        finally:  # cancelled by the loop, before those that Trio code waits for
+            may_enter.set()
+
+    async def body():
+        with pytest.raises(RuntimeError, match="was entered and not left before its loop ended"):
+            async with trio2aio(Fails()):
+                await trio.sleep_forever()
+
+    may_enter = asyncio.Event()
+    async with trio.open_nursery() as nursery:
+        with pytest.raises((ExceptionGroup, SystemExit)) as caught:
+            async with open_loop() as loop:
+                task = loop.create_task(lets_enter())
+                nursery.start_soon(body)
+                await trio.testing.wait_all_tasks_blocked()
+    assert task.cancelled()
+    if isinstance(error, SystemExit):
+        assert caught.value is error
+    else:
+        assert [exc.__context__ for exc in caught.value.exceptions] == [error]
