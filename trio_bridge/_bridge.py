@@ -189,7 +189,7 @@ class Bridge:
 
     def leave_forgotten_bodies(self) -> None:
         """The block ends in this task: managers of its that are not left are left by the loop."""
-        for manager in reversed(list(self.entered.get(trio.lowlevel.current_task(), ()))):
+        for manager in reversed(self.entered.get(trio.lowlevel.current_task(), ())):
             manager.leave_body_forgotten()
 
     def close(self) -> None:
@@ -208,6 +208,11 @@ class Bridge:
     def host_of(self, task: asyncio.Task[Any]) -> Host | None:
         """The host that takes the task's Trio calls, if it has one."""
         return self.adopters.get(task) or self.hosts.get(task)
+
+    @property
+    def awaited_guests(self) -> set[asyncio.Task[Any]]:
+        """Those whose hosts get their errors. Not those that take steps: a host gets the step's."""
+        return {guest for guest, host in self.hosts.items() if host.awaits_guest}
 
     def is_waited_for(self, task: asyncio.Task[Any]) -> bool:
         """Whether Trio code has called it, and waits for it: a guest, or one that takes steps."""
@@ -264,7 +269,9 @@ class Bridge:
 
     def asyncio_code_exits(self, exc: BaseException) -> None:
         """A callback or a task raised ``SystemExit`` or ``KeyboardInterrupt`` in a turn."""
-        guests = list(self.hosts) if self.started is None else [*self.hosts, self.started]
+        guests = self.awaited_guests
+        if self.started is not None:
+            guests.add(self.started)
         if not any(
             guest.done() and not guest.cancelled() and guest.exception() is exc for guest in guests
         ):

@@ -86,7 +86,7 @@ class TaskNursery(CallNursery):
                 for task in remaining:
                     bridge.cancel_adopted(task)
                     self._cancelled.add(task)
-            ended |= remaining - bridge.hosts.keys()  # their hosts get their errors
+            ended |= remaining - bridge.awaited_guests
             with _reminders(waiting, bridge, why), contextlib.suppress(asyncio.CancelledError):
                 # The error is from a task that cleans up by cancelling all tasks, ours included.
                 await asyncio.wait(waiting)

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 
 import pytest
 import trio
+import trio.testing
 
 import trio_bridge
 from trio_bridge import open_loop, trio2aio
@@ -263,6 +264,22 @@ def test_what_the_manager_raises_when_the_loop_leaves_it_is_in_the_error():
     assert isinstance(manager.log[1], asyncio.CancelledError)
 
 
+@pytest.mark.parametrize("exits", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_4_2_7_an_exit_when_the_loop_leaves_the_manager_leaves_the_block(exits):
+    class Exits(Manager):
+        async def __aexit__(self, *details):
+            await super().__aexit__(*details)
+            raise exits
+
+    async def main():
+        await trio2aio(Exits()).__aenter__()
+
+    with pytest.raises(type(exits)) as caught:
+        trio_bridge.run(main)
+    assert caught.value is exits
+    assert "was entered and not left before its loop ended" in str(exits.__cause__)
+
+
 async def test_a_body_that_outlives_its_loop():
     """It is cancelled, and gets the error when it leaves the manager that the loop has left."""
     manager = Manager()
@@ -284,3 +301,132 @@ async def test_a_body_that_outlives_its_loop():
                 await entered.wait()
     (error,) = found
     assert "was entered and not left before its loop ended" in str(error)
+
+
+async def test_a_body_that_goes_on_when_its_loop_is_closed():
+    """As above. The scope around it is left: else Trio finds its scopes in disorder."""
+    manager = Manager()
+    entered, closed = trio.Event(), trio.Event()
+    left_later = []
+
+    async def body():
+        with trio.CancelScope() as outer:
+            with pytest.raises(RuntimeError, match="was entered and not left before its loop"):
+                async with trio2aio(manager):
+                    entered.set()
+                    with trio.CancelScope(shield=True):
+                        await closed.wait()
+            outer.cancel()
+            await trio.sleep_forever()
+        left_later.append(outer.cancelled_caught)
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(BaseExceptionGroup):
+            async with open_loop():
+                nursery.start_soon(body)
+                await entered.wait()
+        closed.set()
+    assert left_later == [True]
+    assert [type(entry) for entry in manager.log] == [str, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("is_opener", [True, False])
+async def test_the_loop_leaves_managers_in_the_reverse_order(is_opener):
+    """Many, as the loop cancels their tasks in the order of a set."""
+    log = []
+
+    @contextlib.asynccontextmanager
+    async def manager(number):
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+            log.append(number)
+
+    async def enters():
+        for number in range(20):
+            await trio2aio(manager(number)).__aenter__()
+        entered.set()
+
+    async def body():
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(20):
+                await stack.enter_async_context(trio2aio(manager(number)))
+            entered.set()
+            await trio.sleep_forever()
+
+    entered = trio.Event()
+    with pytest.raises(ExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                if is_opener:
+                    await enters()
+                else:
+                    nursery.start_soon(body)
+                    await entered.wait()
+    assert log == list(reversed(range(20)))
+
+
+async def test_the_loop_leaves_a_manager_when_what_is_inside_of_it_has_failed_to_be_entered():
+    log = []
+
+    class Outer(Manager):
+        async def __aexit__(self, *details):
+            log.append("outer left")
+
+    class Inner(Manager):
+        async def __aenter__(self):
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                with contextlib.suppress(asyncio.CancelledError):  # perhaps by its caller, too
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+                log.append("inner not entered")
+
+    async def body():
+        async with trio2aio(Outer()), trio2aio(Inner()):
+            raise AssertionError("entered")
+
+    with pytest.raises(BaseExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                nursery.start_soon(body)
+                await trio.testing.wait_all_tasks_blocked()
+    assert log == ["inner not entered", "outer left"]
+
+
+@pytest.mark.parametrize("error", [OSError("no commit"), SystemExit(3)], ids=repr)
+async def test_the_loop_leaves_a_manager_before_the_host_that_entered_it_has_run(error):
+    """The host is still known, but what the manager raises now is not its to get."""
+
+    class Fails(Manager):
+        async def __aenter__(self):
+            await may_enter.wait()
+
+        async def __aexit__(self, *details):
+            raise error
+
+    async def lets_enter():
+        try:
+            await asyncio.sleep(3600)
+        finally:  # cancelled by the loop, before those that Trio code waits for
+            may_enter.set()
+
+    async def body():
+        with pytest.raises(RuntimeError, match="was entered and not left before its loop ended"):
+            async with trio2aio(Fails()):
+                await trio.sleep_forever()
+
+    may_enter = asyncio.Event()
+    async with trio.open_nursery() as nursery:
+        with pytest.raises((ExceptionGroup, SystemExit)) as caught:
+            async with open_loop() as loop:
+                task = loop.create_task(lets_enter())
+                nursery.start_soon(body)
+                await trio.testing.wait_all_tasks_blocked()
+    assert task.cancelled()
+    if isinstance(error, SystemExit):
+        assert caught.value is error
+    else:
+        assert [exc.__context__ for exc in caught.value.exceptions] == [error]

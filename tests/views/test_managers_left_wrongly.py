@@ -71,3 +71,34 @@ async def test_what_fails_when_it_is_left_out_of_order_is_in_the_errors_notes(ru
     assert await run(program, fails=["Fifi"]) == [
         f"{name} left with an error" for name in ("Loulou", "Fifi", "Riri")
     ]
+
+
+@sides
+@pytest.mark.parametrize("exits", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("in_group", [False, True])
+async def test_4_2_7_an_exit_when_it_is_left_out_of_order_goes_on(run, exits, in_group):
+    @asynccontextmanager
+    async def leaves(name):
+        log.append(name)
+        try:
+            yield
+        finally:
+            log.append(name)
+            if name == "Loulou":
+                raise BaseExceptionGroup("several", [exits, OSError()]) if in_group else exits
+            if name == "Fifi":
+                raise OSError("after that")
+
+    async def program(_):
+        sides = trio2aio if run is in_trio else aio2trio
+        first, second, third = (sides(leaves)(name) for name in ("Riri", "Fifi", "Loulou"))
+        for each in (first, second, third):
+            await each.__aenter__()
+        await first.__aexit__(*NOTHING)
+
+    log = []
+    with pytest.raises(type(exits)) as caught:
+        await run(program)
+    assert caught.value is exits
+    assert "was entered later" in str(exits.__cause__)
+    assert log == ["Riri", "Fifi", "Loulou", "Loulou", "Fifi", "Riri"]

@@ -11,12 +11,15 @@
 5. What comes out is what would come out of ``async with`` in asyncio. Where that is the
    ``CancelledError`` of rule 3, the body's own exception goes on.
 6. A manager that is never left is left by its loop, which ends with an error that names it; or when
-   asyncio cancels its task, and the Trio task that entered it has ended. One that is left before
-   another that was entered later takes that one with it, with an error.
+   asyncio cancels its task, and the Trio task that entered it has ended. Before it those are left
+   that the Trio task entered later. One that is left before another that was entered later takes
+   that one with it, with an error.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
 from collections.abc import Coroutine
 from threading import get_ident
@@ -24,15 +27,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .._bridge import by_loop
+from .._bridge import below, by_loop
+from .._exits import bare_exit
 from .._untrusted import set_context, set_traceback, shown
 from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
 from .errors import check_awaitable
+from .out_of_order import leave_out_of_order
 
 if TYPE_CHECKING:
-    import asyncio
     from types import TracebackType
+
+    from .._bridge import Bridge
 
 
 class AsyncioManager:
@@ -65,16 +71,17 @@ class AsyncioManager:
     @trio.lowlevel.enable_ki_protection
     async def enter(self) -> Any:
         """Enter the manager, and the scope around the body. A checkpoint."""
+        self._bridge.entered.setdefault(self._task, []).append(self)
         try:
             value = await self._owner.call(self._enter)
         except BaseException as exc:
+            self._let_go()
             if self._is_entered:  # Ctrl-C came on the way back
                 await self._leave_in_owner(exc, exc, by_asyncio=False)
             elif not self._has_begun and isinstance(self.manager, Coroutine):
                 self.manager.close()  # else Python warns that it was never awaited
             raise
         self._body_scope.__enter__()
-        self._bridge.entered.setdefault(self._task, []).append(self)
         if self._owner.cancellation is not None:
             self._body_scope.cancel()  # by asyncio, before the scope was there
         return value
@@ -89,7 +96,7 @@ class AsyncioManager:
         if trio.lowlevel.current_task() is not self._task:
             return await self._leave_elsewhere(exc)
         if later := self._entered_later():
-            return await self._leave_out_of_order(later)
+            await leave_out_of_order(self, later)
         return await self.leave_here(exc)
 
     async def leave_here(self, exc: BaseException | None) -> bool:
@@ -159,26 +166,11 @@ class AsyncioManager:
         raise error
 
     def _entered_later(self) -> list[AsyncioManager]:
-        entered = self._bridge.entered[self._task]
-        return entered[entered.index(self) + 1 :]
-
-    async def _leave_out_of_order(self, later: list[AsyncioManager]) -> bool:
-        error = RuntimeError(
-            f"{self.name} was left before {', '.join(manager.name for manager in later)}, which "
-            "was entered later. Leave context managers in the reverse order"
-        )
-        for manager in reversed(later):
-            try:
-                await manager.leave_here(error)
-            except BaseException as exc:
-                if exc is not error:
-                    error.add_note(f"{manager.name} was left with {shown(exc)}")
-        await self.leave_here(error)
-        raise error
+        entered = self._bridge.entered.get(self._task, [])
+        return entered[entered.index(self) + 1 :] if self in entered else []
 
     def leave_body_forgotten(self) -> None:
-        """The loop's block ends in this task, and the manager was not left."""
-        self._let_go()
+        """The loop's block ends in this task, and the manager is left by the loop."""
         self._body_scope.__exit__(None, None, None)
 
     def _let_go(self) -> None:
@@ -216,6 +208,10 @@ class AsyncioManager:
         except BaseException:
             self._owner.is_ending = True
             raise
+
+    def end(self) -> asyncio.Task[None] | None:
+        """Nobody will leave it: it is left now, by the task that is returned."""
+        return self._owner.end()
 
     def _cancel_body(self) -> None:
         self._body_scope.cancel()
@@ -263,19 +259,30 @@ class AsyncioManager:
 
     async def _leave_forgotten(self) -> None:
         self._cancel_body()
+        await self._end_later()
         error = self._forgotten()
         try:
             await self._leave(None, is_cancelled=True)
         except BaseException as exc:
+            leaving = bare_exit(exc)
+            if isinstance(leaving, SystemExit | KeyboardInterrupt):
+                raise leaving from error
             set_context(error, exc)
         raise error
+
+    async def _end_later(self) -> None:
+        """What the Trio task entered later is inside of this manager, and is left before it."""
+        later = self._entered_later()
+        ending = {task for manager in later if (task := manager.end()) and not task.done()}
+        while ending:
+            with contextlib.suppress(asyncio.CancelledError):  # once more: it is being left already
+                _, ending = await asyncio.wait(ending)
 
 
 def entered_manager(manager: object) -> AsyncioManager:
     """The ``async with`` that is to be left: the last of the current task's around ``manager``."""
     task = trio.lowlevel.current_task()
-    # Of all loops: a generator that is finalized is in no loop's block.
-    entered = [bridge.entered for bridge in by_loop.values() if bridge.thread == get_ident()]
+    entered = [bridge.entered for bridge in _bridges_here()]
     for entry in reversed([entry for by_task in entered for entry in by_task.get(task, ())]):
         if entry.manager is manager:
             return entry
@@ -285,6 +292,14 @@ def entered_manager(manager: object) -> AsyncioManager:
     raise RuntimeError(
         f"trio2aio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
+
+
+def _bridges_here() -> list[Bridge]:
+    # Of all loops: a generator that is finalized is in no loop's block.
+    bridges = [bridge for bridge in by_loop.values() if bridge.thread == get_ident()]
+    # A task that has outlived its loop still has the scope around its body to leave.
+    here = below.get()
+    return bridges if here is None or here.is_open else [*bridges, here]
 
 
 def details(

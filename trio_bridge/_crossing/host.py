@@ -189,6 +189,11 @@ class Host:
         return self._call_scope.scope
 
     @property
+    def awaits_guest(self) -> bool:
+        """Whether it waits for the guest's own end, and so gets its error."""
+        return self._end is self._guest
+
+    @property
     def is_free(self) -> bool:
         """Whether the host can take a Trio call."""
         return self._call is None

@@ -36,6 +36,7 @@ from .cancellation import convert_group, first_cancelled, holds
 from .context import carry_back
 from .errors import check_awaitable, raise_as_it_is
 from .host import Host
+from .out_of_order import leave_out_of_order
 from .to_trio import TrioCall, caller, hand_over, outcome, trio_task_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class TrioManager:
             )
         opened = self.bridge.open_managers[self.task]
         if later := opened[opened.index(self) + 1 :]:
-            return await self._leave_out_of_order(later)
+            await leave_out_of_order(self, later)
         return await self.leave_here(exc)
 
     async def leave_here(self, exc: BaseException | None) -> bool:
@@ -133,19 +134,6 @@ class TrioManager:
             and self.task.done()
             and self.task in bridge.adopters
         )
-
-    async def _leave_out_of_order(self, later: list[TrioManager]) -> bool:
-        error = RuntimeError(
-            f"{self.name} was left before {', '.join(manager.name for manager in later)}, which "
-            "was entered later. Leave context managers in the reverse order"
-        )
-        for manager in (*reversed(later), self):
-            try:
-                await manager.leave_here(error)
-            except BaseException as exc:
-                if exc is not error:
-                    error.add_note(f"{manager.name} was left with {shown(exc)}")
-        raise error
 
     # ---- Trio side, in the host
 
