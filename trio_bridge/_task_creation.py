@@ -2,7 +2,8 @@
 
 It is on the way of every task, so the common case, an ordinary task where no nursery of the user's
 is open, is made here without the loop's own ``create_task`` below, and without a question: a call
-of Python's costs some per cent of a short task.
+of Python's costs some per cent of a short task. After the loop's first thousand nobody need know it
+(:mod:`._loop_tasks`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from weakref import ref
 
 from . import _private
 from ._bridge import nearest, owning
-from ._loop_tasks import MOST_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._loop_tasks import LoopTasks
     from ._task_nursery import LoopNursery, TaskNursery
 
 # Before Python 3.12 a task does not tell its context.
@@ -44,25 +45,26 @@ class TaskCreation:
         self._loop: Final[Any] = loop
         self._root: Final = root
         self._create: Final = loop.create_task
-        self._create_ordinary: Final = None if root is None else _creation(loop, root, self)
+        self._tasks: Final = None if root is None else root.loop_tasks
         self._nurseries = 0
         if isinstance(loop, _private.TellsSettings):
-            loop.settings_changes.append(self._choose)
-        self._choose()
+            loop.settings_changes.append(self.choose)
+        self.choose()
 
     def close(self) -> None:
         """Give the loop its own method back."""
         del self._loop.create_task
         if isinstance(self._loop, _private.TellsSettings):
-            self._loop.settings_changes.remove(self._choose)
+            self._loop.settings_changes.remove(self.choose)
 
     def count_nurseries(self, change: int) -> int:
         """How many nurseries of the user's are open, after one is opened (1) or closed (-1)."""
         self._nurseries += change
-        self._choose()
+        self.choose()
         return self._nurseries
 
-    def _choose(self) -> None:
+    def choose(self) -> None:
+        """The quickest way to make a task, as things are."""
         loop = self._loop
         is_ordinary = (
             not self._nurseries
@@ -70,7 +72,12 @@ class TaskCreation:
             and loop.get_task_factory() is None
             and not loop.get_debug()
         )
-        loop.create_task = (is_ordinary and self._create_ordinary) or self.create_owned
+        if self._tasks is None or not is_ordinary:
+            loop.create_task = self.create_owned
+        elif self._tasks.left:
+            loop.create_task = _creation_of_known(loop, self._tasks, self)
+        else:
+            loop.create_task = _creation(loop, self)
 
     def create_owned(self, coro: Any, **options: Any) -> Any:
         task = self._create(coro, **options)
@@ -91,20 +98,29 @@ class TaskCreation:
             del task  # an error of an eager task leads to this frame: no cycles
 
 
-def _creation(
-    loop: asyncio.AbstractEventLoop, root: LoopNursery, creation: TaskCreation
+def _creation_of_known(
+    loop: asyncio.AbstractEventLoop, tasks: LoopTasks, creation: TaskCreation
 ) -> Callable[..., Any]:
-    tasks = root.loop_tasks
-    new_task, known, add, forget = asyncio.Task, tasks.refs, tasks.refs.add, tasks.refs.discard
+    new_task, add, forget = asyncio.Task, tasks.refs.add, tasks.refs.discard
 
     def create_task(coro: Any, **options: Any) -> Any:
         if options:
             return creation.create_owned(coro, **options)
         task = new_task(coro, loop=loop)
-        if len(known) < MOST_KNOWN:  # as LoopTasks.add() does
+        if tasks.left:  # as LoopTasks.add() does
+            tasks.left -= 1
             add(ref(task, forget))
         else:
-            tasks.are_more = True
+            creation.choose()
         return task
+
+    return create_task
+
+
+def _creation(loop: asyncio.AbstractEventLoop, creation: TaskCreation) -> Callable[..., Any]:
+    new_task = asyncio.Task
+
+    def create_task(coro: Any, **options: Any) -> Any:
+        return creation.create_owned(coro, **options) if options else new_task(coro, loop=loop)
 
     return create_task
