@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import trio
+import trio.testing
 
 from trio_bridge import channels, streams
 
