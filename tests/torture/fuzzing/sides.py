@@ -24,7 +24,8 @@ def as_it_is(x: Any) -> Any:
 def by_stock(side: str, program: Program) -> Any:
     """Run it where it belongs. Nothing is adapted."""
     if side == "asyncio":
-        return asyncio.run(program(as_it_is), loop_factory=asyncio.SelectorEventLoop)
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            return runner.run(program(as_it_is))
     return trio.run(program, as_it_is)
 
 
