@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import importlib
+import inspect
 import math
 import signal
 import sys
@@ -131,6 +133,12 @@ def test_without_trios_names_misuse_is_still_an_error(monkeypatch):
     assert _private.trio_run_vars() == {}
     assert _private.is_system_clock(trio.testing.MockClock()) is False
     assert _private.is_system_clock(object()) is True
+
+
+def test_without_trios_run_context_trio_cannot_be_a_guest(monkeypatch):
+    monkeypatch.setattr(_private.trio_scheduler, "_run_context", None)
+    with pytest.raises(RuntimeError, match="can't be the guest of an asyncio loop"):
+        asyncio.run(trio_bridge.aio2trio(trio.lowlevel.checkpoint)())
 
 
 # ---- Trio's checkpoint
@@ -396,3 +404,32 @@ def test_deadlines_that_trio_keeps_in_another_way_are_left_alone(kind, monkeypat
 
 def test_outside_of_trio_there_is_no_deadline():
     assert _private.make_trio_deadline(lambda: None) is None
+
+
+# ---- names that objects of ours have, for asyncio to find
+
+
+def test_which_classes_are_of_futures():
+    assert _private.is_future_type(asyncio.Future)
+    assert _private.is_future_type(asyncio.Task)
+    assert not _private.is_future_type(asyncio.Handle)
+
+
+def test_a_loop_that_was_never_made_is_closed_for_asyncio():
+    loop = asyncio.SelectorEventLoop()
+    loop.close()
+    loop._closed = False
+    _private.was_never_made(loop)
+    assert loop.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("base_events", "_start_tls_compatible"),
+        ("sslproto", "_force_close"),
+        ("events", "_timer_handle_cancelled"),
+    ],
+)
+def test_asyncio_looks_for_names_of_ours(module, name):
+    assert name in inspect.getsource(importlib.import_module(f"asyncio.{module}"))
