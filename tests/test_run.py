@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import os
+import re
 import signal
 import socket
 import threading
@@ -326,6 +327,73 @@ async def test_a_trio_task_that_outlives_the_block_does_not_hang():
     assert len(ended) == 5
 
 
+async def waits_in_a_call():
+    await trio2aio(asyncio.sleep)(1)
+
+
+async def endless():
+    while True:
+        await asyncio.sleep(1)
+        yield
+
+
+async def waits_in_a_generator():
+    async for _ in trio2aio(endless)():
+        pass
+
+
+@contextlib.asynccontextmanager
+async def slow_to_enter():
+    await asyncio.sleep(1)
+    yield
+
+
+async def waits_in_a_manager():
+    async with trio2aio(slow_to_enter)():
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:.*scheduled after loop.shutdown_asyncgens:ResourceWarning")
+@pytest.mark.parametrize("wait", [waits_in_a_call, waits_in_a_generator, waits_in_a_manager])
+async def test_a_trio_task_that_tries_again_at_once_lets_its_loop_close(wait, autojump_clock):
+    """It takes the cancellation for a failure: after a hundred it is told what is the matter."""
+    tries = 0
+
+    async def outlives():
+        nonlocal tries
+        with pytest.raises(RuntimeError, match="loop that this code was started under is clos"):
+            while True:
+                tries += 1
+                with contextlib.suppress(asyncio.CancelledError):
+                    await wait()
+
+    async with trio.open_nursery() as nursery, open_loop():
+        nursery.start_soon(outlives)
+        await trio.sleep(0.5)
+    assert 100 < tries < 1000
+
+
+@pytest.mark.filterwarnings("ignore:.*scheduled after loop.shutdown_asyncgens:ResourceWarning")
+@pytest.mark.parametrize("passes", range(4))
+@pytest.mark.parametrize("tries", range(2, 5))
+async def test_a_generator_begun_while_the_loop_ends_is_closed_between_steps(
+    tries, passes, autojump_clock
+):
+    """asyncio's ``shutdown_asyncgens()`` would close it in the middle of one, and fail."""
+
+    async def outlives():
+        for _ in range(tries):
+            with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+                async for _ in trio2aio(endless)():
+                    pass
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery, open_loop():
+        nursery.start_soon(outlives)
+        await trio.sleep(0.5)
+
+
 async def numbers(closes):
     try:
         yield 1
@@ -382,7 +450,7 @@ async def test_a_trio_task_that_asks_for_a_step_while_the_loop_ends_it_does_not_
             nursery.start_soon(outlives, trio.Event())
             await trio.sleep(0.1)
     (error,) = errors
-    assert "closed already" in error or "not left before its loop ended" in error
+    assert re.search("is closing|closed already|not left before its loop ended", error)
 
 
 class Numbers:

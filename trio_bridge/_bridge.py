@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from weakref import WeakSet
@@ -67,6 +68,7 @@ class Bridge:
     """One loop beside Trio: what turns it, what owns its tasks, and who hosts whom."""
 
     __slots__ = (
+        "_cancelled_crossings",
         "_process",
         "adopters",
         "asyncio_owners",
@@ -150,6 +152,7 @@ class Bridge:
         """The guest that its host is cancelling just now."""
         self.cancelled_by_owner: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
         """Tasks that were cancelled together with their nursery, or the loop."""
+        self._cancelled_crossings: Final[Counter[trio.lowlevel.Task]] = Counter()
         self.owing: Final[set[asyncio.Task[Any]]] = set()
         """Those of them that have not noticed, and are about to be cancelled once more."""
         self.tracking: Tracking | None = None
@@ -239,6 +242,20 @@ class Bridge:
         task.cancel()
         managers[0].scope.cancel()
 
+    def crossing_was_cancelled(self, caller: trio.lowlevel.Task) -> None:
+        """The task that a Trio task has called, and didn't cancel, was cancelled.
+
+        If the ending loop does that again and again, to a Trio task that outlives it, the latter
+        takes the cancellation for a failure and tries again, and the loop could never close.
+
+        Raises:
+          RuntimeError: the Trio task is to know.
+        """
+        if self.is_ending:
+            self._cancelled_crossings[caller] += 1
+            if self._cancelled_crossings[caller] > _MOST_CANCELLED_CROSSINGS:
+                raise no_bridge(self)
+
     def cancel_again(self, task: asyncio.Task[Any]) -> bool:
         """The task was cancelled while it waited for Trio code that didn't notice.
 
@@ -277,6 +294,10 @@ class Bridge:
         ):
             self.nursery.exit(exc)
         # else a guest did, and its host gets the exception as it would any other
+
+
+# More than any clean-up makes of crossings that are cancelled in the middle.
+_MOST_CANCELLED_CROSSINGS: Final = 100
 
 
 def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
@@ -327,8 +348,9 @@ def no_bridge(bridge: Bridge | None) -> RuntimeError:
             "    trio.from_thread.run(async_fn, *args)\n"
             "to make the call in the loop's thread, or open a loop in this one"
         )
+    state = "is closing" if bridge.is_open else "is closed already"
     return RuntimeError(
-        "the asyncio loop that this code was started under is closed already: the task outlived "
+        f"the asyncio loop that this code was started under {state}: the task outlived "
         "its `async with trio_bridge.open_loop():` block. Start it in a nursery inside the block"
     )
 

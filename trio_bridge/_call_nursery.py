@@ -141,8 +141,8 @@ class CallNursery(ABC):
 
     def run(self, call: TrioCall) -> None:
         """Run a Trio call in a Trio task of its own. Called on the asyncio side."""
-        self.own(call)
         self.start_trio_task(self._run, call, name=call.name)
+        self.own(call)
 
     def start_trio_task(
         self, async_fn: Callable[..., Awaitable[object]], *args: object, name: str

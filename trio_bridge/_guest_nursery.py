@@ -29,9 +29,20 @@ class GuestNursery(CallNursery):
         self._call_for_tick: Final = call_for_tick
 
     def start_trio_task(self, *args: Any, **kwargs: Any) -> None:
-        """Start a Trio task. Called on the asyncio side."""
+        """Start a Trio task. Called on the asyncio side.
+
+        Raises:
+          RuntimeError: the loop is being closed, and Trio finalizes its last generators.
+        """
         self._call_for_tick()
-        super().start_trio_task(*args, **kwargs)
+        try:
+            super().start_trio_task(*args, **kwargs)
+        except RuntimeError:  # Trio speaks of a nursery, which the caller has never seen
+            raise RuntimeError(
+                "Trio code can't be called any more: loop.close() was called, and Trio, which runs "
+                "in this loop, has ended all its tasks. Await the asyncio task that calls Trio "
+                "before the loop is closed"
+            ) from None
 
     def interrupt(self, call: TrioCall, interruption: BaseException | None) -> None:
         """Ctrl-C leaves by the task that made the call, as it would if it came in asyncio code."""

@@ -313,7 +313,7 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
     @trio.lowlevel.enable_ki_protection
     async def _end(self) -> None:
         bridge, loop = self._bridge, self._bridge.loop
-        phases = (self._cancel_tasks, loop.shutdown_asyncgens, loop.shutdown_default_executor)
+        phases = (self._cancel_tasks, self._shut_generators, loop.shutdown_default_executor)
         try:
             with trio.CancelScope(shield=True):
                 # If the surroundings were cancelled just now, those who watch that come first.
@@ -363,6 +363,13 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
 
     async def _cancel_tasks(self) -> None:
         await self._owner.cancel_tasks(self._bridge, "as its loop is closing")
+
+    async def _shut_generators(self) -> None:
+        this_task = asyncio.current_task()
+        # A Trio task that outlives the block may take a step of one: that can't be closed in there.
+        while self._owner.remaining(self._bridge) - {this_task}:
+            await self._cancel_tasks()
+        await self._bridge.loop.shutdown_asyncgens()
 
 
 def _check_seconds(option: str, value: object) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
+import warnings
 
 import pytest
 import trio
@@ -200,3 +201,68 @@ def test_a_manager_that_a_trio_task_forgets_does_not_keep_asyncio_run_from_endin
     assert notes == ["manager left"]
     (error,) = errors
     assert "was entered and not left" in error
+
+
+def test_a_manager_that_a_cancelled_trio_task_forgets_does_not_keep_asyncio_run_from_ending(run):
+    """The task ends only when ``asyncio.run`` has cancelled it, and the manager's as well."""
+    notes, errors = [], []
+
+    async def forgets():
+        await forget(notes)
+        notes.append("entered")
+        await trio.sleep_forever()
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: errors.append(repr(context["exception"]))
+        )
+        task = asyncio.create_task(aio2trio(forgets)())
+        while not notes:
+            await asyncio.sleep(0)
+        return task
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # Trio's, of a scope that isn't left
+        run(main)
+    assert notes == ["entered", "manager left"]
+    assert [error for error in errors if "was entered and not left" in error]
+
+
+@pytest.mark.parametrize("enters_nursery", [False, True])
+def test_trio_code_called_while_trio_finalizes_its_generators(make_loop, enters_nursery):
+    """Trio has no tasks any more: who asks for one learns why, and the loop closes."""
+    errors = []
+
+    async def generate():
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.01)
+                calls_trio.set_result(None)
+                await trio.sleep(0.01)
+
+    async def begin():
+        generators.append(generate())
+        await anext(generators[0])
+
+    async def call_trio():
+        await calls_trio
+        with pytest.raises(RuntimeError, match="Trio code can't be called any more") as raised:
+            if enters_nursery:
+                await aio2trio(trio.open_nursery()).__aenter__()
+            else:
+                await aio2trio(trio_code)()
+        errors.append(raised.value)
+
+    async def main():
+        await aio2trio(begin)()
+        return asyncio.create_task(call_trio())
+
+    generators = []
+    loop = make_loop()
+    calls_trio = loop.create_future()
+    task = loop.run_until_complete(main())
+    loop.close()
+    assert task.done()
+    assert len(errors) == 1

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import open_loop, trio2aio
+from trio_bridge import aio2trio, open_loop, trio2aio
 
 
 class Manager:
@@ -328,6 +328,72 @@ async def test_a_body_that_goes_on_when_its_loop_is_closed():
         closed.set()
     assert left_later == [True]
     assert [type(entry) for entry in manager.log] == [str, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("ends_otherwise", [False, True])
+async def test_a_loop_that_ends_lets_the_trio_body_leave_what_is_open_in_it(
+    ends_otherwise, autojump_clock
+):
+    """A nursery of Trio's, held open by the manager: only the Trio task can leave it."""
+    log = []
+    entered = trio.Event()
+
+    async def child():
+        try:
+            await trio.sleep_forever()
+        finally:
+            log.append("child")
+
+    @contextlib.asynccontextmanager
+    async def manager():
+        try:
+            async with aio2trio(trio.open_nursery()) as nursery:
+                aio2trio(nursery.start_soon)(child)
+                yield
+        finally:
+            log.append("manager")
+
+    async def body():
+        with pytest.raises(ExceptionGroup if ends_otherwise else asyncio.CancelledError):
+            async with trio2aio(manager)():
+                entered.set()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await trio.sleep(2)
+                    log.append("body")
+                    if ends_otherwise:
+                        raise ZeroDivisionError
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                nursery.start_soon(body)
+                await entered.wait()
+            assert log == ["body", "child", "manager"]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+async def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone(autojump_clock):
+    """As above, and the Trio task ends without leaving the manager: that is its error."""
+
+    @contextlib.asynccontextmanager
+    async def manager():
+        async with aio2trio(contextlib.nullcontext()):
+            yield
+
+    async def enters_only():
+        await trio2aio(manager)().__aenter__()
+        entered.set()
+        await trio.sleep_forever()
+
+    entered = trio.Event()
+    with trio.fail_after(60), pytest.raises(BaseExceptionGroup) as raised:
+        async with trio.open_nursery() as nursery, open_loop():
+            nursery.start_soon(enters_only)
+            await entered.wait()
+    assert raised.group_contains(RuntimeError, match="was entered and not left")
 
 
 @pytest.mark.parametrize("is_opener", [True, False])

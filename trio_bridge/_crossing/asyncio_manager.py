@@ -13,7 +13,8 @@
 6. A manager that is never left is left by its loop, which ends with an error that names it; or when
    asyncio cancels its task, and the Trio task that entered it has ended. Before it those are left
    that the Trio task entered later. One that is left before another that was entered later takes
-   that one with it, with an error.
+   that one with it, with an error. But if it holds a manager of Trio's open, which only the body's
+   Trio task can leave, a loop that ends cancels the body, and waits until it has left the two.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from .._bridge import Bridge
 
 
+# In seconds: until it is looked whether the Trio task, whose body is cancelled, has ended.
+_FIRST_LOOK: Final = 0.01
+_LONGEST_WAIT: Final = 1.0
+
+
 class AsyncioManager:
     """One ``async with`` of Trio code around a manager of asyncio's, sync or async."""
 
@@ -48,12 +54,17 @@ class AsyncioManager:
         self.manager: Final = manager
         self._is_async: Final = hasattr(type(manager), "__aenter__")
         self._owner: Final = AsyncioOwner(
-            at_end=self._leave_forgotten, on_cancel=self._cancel_body, is_manager=True
+            at_end=self._leave_forgotten,
+            on_cancel=self._cancel_body,
+            can_end=self._can_be_left_forgotten,
+            is_manager=True,
         )
         self._bridge: Final = self._owner.bridge
         self._body_scope: Final = trio.CancelScope()
         self._has_begun = False
         self._is_entered = False
+        self._is_body_left = False
+        self._next_look: asyncio.TimerHandle | None = None
         self._task: Final = trio.lowlevel.current_task()
 
     @property
@@ -171,9 +182,13 @@ class AsyncioManager:
 
     def leave_body_forgotten(self) -> None:
         """The loop's block ends in this task, and the manager is left by the loop."""
+        self._is_body_left = True
         self._body_scope.__exit__(None, None, None)
 
     def _let_go(self) -> None:
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         entered = self._bridge.entered[self._task]
         entered.remove(self)
         if not entered:
@@ -215,8 +230,36 @@ class AsyncioManager:
 
     def _cancel_body(self) -> None:
         self._body_scope.cancel()
-        if inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED:
-            self._owner.end()  # the Trio task has ended, and nobody will leave the manager
+        if self._next_look is None:
+            self._look_for_end(_FIRST_LOOK)
+
+    def _look_for_end(self, wait: float) -> None:
+        """If the Trio task has ended nobody will leave the manager. Trio tells nobody: look."""
+        self._next_look = None
+        if self._has_task_ended():
+            self._owner.end()
+        elif not self._owner.has_ended:
+            longer = min(2 * wait, _LONGEST_WAIT)
+            self._next_look = self._bridge.loop.call_later(wait, self._look_for_end, longer)
+
+    def _has_task_ended(self) -> bool:
+        return inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED
+
+    def _can_be_left_forgotten(self) -> bool:
+        """Whether the loop, which ends, can leave it while the Trio body goes on.
+
+        Not if it holds a manager of Trio's open: only the Trio task can leave that. Then the body
+        is cancelled, and leaves the two.
+        """
+        if self._is_body_left or self._has_task_ended():
+            return True
+        task = self._owner.task
+        assert task is not None
+        managers = self._bridge.open_managers.get(task, ())
+        if not any(manager.trio_task is self._task for manager in managers):
+            return True
+        self._cancel_body()
+        return False
 
     async def _leave(self, came: BaseException | None, is_cancelled: bool) -> bool:
         exc = self._as_asyncio_sees(came, is_cancelled)

@@ -99,6 +99,7 @@ class AsyncioOwner:
         *,
         at_end: Callable[[], Awaitable[object]],
         on_cancel: Callable[[], object] | None = None,
+        can_end: Callable[[], bool] | None = None,
         is_manager: bool = False,
     ) -> None:
         self.bridge: Final = current_bridge()
@@ -108,6 +109,7 @@ class AsyncioOwner:
         """Set in a step: there will be no other."""
         self._at_end: Callable[[], Awaitable[object]] | None = at_end
         self._on_cancel = on_cancel
+        self._can_end = can_end
         self._is_manager: Final = is_manager
         self._task: asyncio.Task[None] | None = None
         self._context: Context | None = None
@@ -343,15 +345,15 @@ class AsyncioOwner:
             await self._at_end()
         finally:
             self._is_over = True
-            self._at_end = self._on_cancel = None  # they lead back to us: no cycles
+            self._at_end = self._on_cancel = self._can_end = None  # they lead back to us: no cycles
             self.bridge.asyncio_owners.discard(self)
             in_iterations.discard(task)
             in_steps.discard(task)
 
     async def _next_step(self) -> Step | None:
         while self._step is None and not self._is_abandoned:
-            if self.bridge.is_ending and self._is_cancelled_by_loop():
-                return None  # here, or in the step before, and not again: see cancel_tasks()
+            if self._ends_with_loop():
+                return None  # cancelled here, or in the step before, and not again: cancel_tasks()
             self._idle = asyncio.Future(loop=self.bridge.loop)
             try:
                 await self._idle
@@ -367,7 +369,15 @@ class AsyncioOwner:
         if self._step is None and self._on_cancel is not None:
             self._on_cancel()
 
-    def _is_cancelled_by_loop(self) -> bool:
-        """Not by its own timeout: the Trio code that lives in it may still be at work."""
+    def _ends_with_loop(self) -> bool:
+        """Whether the loop ends and has cancelled it.
+
+        Not its own timeout: the Trio code that lives in it may still be at work.
+        """
         bridge = self.bridge
-        return bridge.nursery.lets_managers_outlive_tasks or self._task in bridge.cancelled_by_owner
+        if not bridge.is_ending:
+            return False
+        by_loop = bridge.nursery.lets_managers_outlive_tasks or (
+            self._task in bridge.cancelled_by_owner
+        )
+        return by_loop and (self._can_end is None or self._can_end())

@@ -443,6 +443,8 @@ class Host:
                 set_context(self.forgotten, None if end.cancelled() else end.exception())
                 raise_as_it_is(self.forgotten)
             if interruption is None:
+                if end.cancelled():
+                    self._bridge.crossing_was_cancelled(self.task)
                 return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.

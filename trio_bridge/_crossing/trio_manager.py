@@ -314,9 +314,9 @@ class _Adoption:
     @uninterrupted
     def start(self) -> None:
         """Called on the asyncio side."""
-        self._nursery.own(self)
         name = f"{self._first_call.manager.name} and what it is around"
         self._nursery.start_trio_task(self._run, name=name)
+        self._nursery.own(self)
 
     @trio.lowlevel.enable_ki_protection
     async def _run(self) -> None:
