@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import linecache
@@ -1343,3 +1344,43 @@ async def test_a_body_that_awaits_a_task_of_its_nursery_which_cancels_that():
         return "after"
 
     assert await trio2aio(code)() == "after"
+
+
+@pytest.mark.parametrize("end", ["body", "error", "scope", "deadline", "sibling"])
+async def test_a_nursery_that_outlives_its_loop_ends_as_any_other(end, autojump_clock):
+    """Nothing is left in it: the loop has ended its tasks."""
+    opened, closed = trio.Event(), trio.Event()
+    ends = []
+
+    async def fails():
+        raise ZeroDivisionError
+
+    async def outlives():
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(asyncio.sleep, 0)
+            opened.set()
+            try:
+                await closed.wait()
+                if end == "error":
+                    await fails()
+                await trio.sleep(1 if end == "body" else 1000)
+            finally:
+                ends.append(trio.current_time())
+
+    begin = trio.current_time()
+    fails_itself = end in ("error", "sibling")
+    with pytest.raises(ExceptionGroup) if fails_itself else contextlib.nullcontext():
+        async with trio.open_nursery() as nursery:
+            async with open_loop():
+                nursery.start_soon(outlives)
+                await opened.wait()
+                await trio.testing.wait_all_tasks_blocked()
+            closed.set()
+            if end == "scope":
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+            if end == "deadline":
+                nursery.cancel_scope.deadline = trio.current_time() + 1
+            if end == "sibling":
+                nursery.start_soon(fails)
+    assert [when - begin for when in ends] == [1 if end in ("body", "deadline") else 0]

@@ -353,24 +353,101 @@ async def waits_in_a_manager():
         pass
 
 
+async def swallows_the_cancellation():
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(1)
+
+
+async def polls():
+    await trio2aio(swallows_the_cancellation)()
+
+
+async def waits_in_a_body():
+    async with trio2aio(asyncio.timeout)(30):
+        await trio.sleep_forever()
+
+
 @pytest.mark.filterwarnings("ignore:.*scheduled after loop.shutdown_asyncgens:ResourceWarning")
-@pytest.mark.parametrize("wait", [waits_in_a_call, waits_in_a_generator, waits_in_a_manager])
+@pytest.mark.parametrize(
+    "wait", [waits_in_a_call, waits_in_a_generator, waits_in_a_manager, polls, waits_in_a_body]
+)
 async def test_a_trio_task_that_tries_again_at_once_lets_its_loop_close(wait, autojump_clock):
-    """It takes the cancellation for a failure: after a hundred it is told what is the matter."""
+    """It takes the cancellation for a failure: after a hundred it may not cross any more."""
+    tries = 0
+    errors = []
+
+    async def outlives():
+        nonlocal tries
+        while "under is clos" not in str(errors[-1:]):
+            tries += 1
+            try:
+                await wait()
+            except (asyncio.CancelledError, RuntimeError) as exc:
+                errors.append(exc)
+        with pytest.raises(RuntimeError, match="under is clos"):
+            await wait()
+
+    with contextlib.suppress(BaseExceptionGroup):  # of managers that weren't left
+        async with trio.open_nursery() as nursery, open_loop():
+            nursery.start_soon(outlives)
+            await trio.sleep(0.5)
+    assert 100 <= tries < 1000
+
+
+async def test_who_is_told_that_the_loop_closes_lets_others_run():
+    """Whatever it makes of the error: the loop closes, and a cancellation ends the task."""
     tries = 0
 
     async def outlives():
         nonlocal tries
-        with pytest.raises(RuntimeError, match="loop that this code was started under is clos"):
-            while True:
-                tries += 1
-                with contextlib.suppress(asyncio.CancelledError):
-                    await wait()
+        while True:
+            tries += 1
+            with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+                await trio2aio(asyncio.sleep)(1)
 
-    async with trio.open_nursery() as nursery, open_loop():
-        nursery.start_soon(outlives)
-        await trio.sleep(0.5)
-    assert 100 < tries < 1000
+    async with trio.open_nursery() as nursery:
+        async with open_loop():
+            nursery.start_soon(outlives)
+            await trio.testing.wait_all_tasks_blocked()
+        assert tries > 100
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_task_of_the_loop_may_make_many_crossings_to_clean_up(autojump_clock):
+    """It doesn't outlive its loop, and the loop waits for it."""
+    ended = []
+
+    async def slow(number):
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(number / 100)
+
+    async def start():
+        return [asyncio.create_task(slow(number)) for number in range(150)]
+
+    async def end(task):
+        await task
+
+    async def trio_code():
+        tasks = await trio2aio(start)()
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                for task in tasks:
+                    with pytest.raises(asyncio.CancelledError):
+                        await trio2aio(end)(task)
+                    ended.append(task)
+
+    async def in_a_task():
+        return asyncio.create_task(aio2trio(trio_code)())
+
+    async with open_loop():
+        task = await trio2aio(in_a_task)()
+        await trio.sleep(0.1)
+    assert task.done()
+    assert len(ended) == 150
 
 
 @pytest.mark.filterwarnings("ignore:.*scheduled after loop.shutdown_asyncgens:ResourceWarning")

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
 import trio
@@ -123,7 +123,7 @@ class Bridge:
         self.thread = threading.get_ident()
         self._process: Final = os.getpid()
         self.open_in: int | None = self.thread
-        """The same while it is open: one question for the two."""
+        """The same while it is open: one question for the two. If not: :meth:`admits_caller`."""
         self.is_ending = False
         """Whether the loop's block has ended, or the guest: what waits for a step won't get one."""
         # Who hosts whom: a crossing for as long as it lasts; an adopter, which comes first, for as
@@ -243,18 +243,36 @@ class Bridge:
         managers[0].scope.cancel()
 
     def crossing_was_cancelled(self, caller: trio.lowlevel.Task) -> None:
-        """The task that a Trio task has called, and didn't cancel, was cancelled.
+        """The loop, which ends, has cancelled the asyncio code that a Trio task has called.
 
-        If the ending loop does that again and again, to a Trio task that outlives it, the latter
-        takes the cancellation for a failure and tries again, and the loop could never close.
+        A Trio task that outlives the loop may take that for a failure and try again, and so again
+        and again: then the loop could never close. That Trio task does not cross any more.
 
         Raises:
-          RuntimeError: the Trio task is to know.
+          RuntimeError: it was told often enough.
         """
-        if self.is_ending:
-            self._cancelled_crossings[caller] += 1
-            if self._cancelled_crossings[caller] > _MOST_CANCELLED_CROSSINGS:
-                raise no_bridge(self)
+        if self._is_inside(caller):
+            return
+        self._cancelled_crossings[caller] += 1
+        if self._is_told(caller):
+            self.open_in = _ASK
+            raise no_bridge(self)
+
+    def admits_caller(self) -> bool:
+        """Whether the current Trio task may cross, where :attr:`open_in` isn't its thread."""
+        if self.open_in != _ASK or self.thread != threading.get_ident():
+            return False
+        return not self._is_told(trio.lowlevel.current_task())
+
+    def _is_told(self, caller: trio.lowlevel.Task) -> bool:
+        return self._cancelled_crossings[caller] >= _MOST_CANCELLED_CROSSINGS
+
+    def _is_inside(self, task: trio.lowlevel.Task) -> bool:
+        """Whether it is a child of the loop's block, however deep: it is awaited, and cleans up."""
+        nursery = task.parent_nursery
+        while nursery is not None and nursery is not self.nursery.trio_nursery:
+            nursery = nursery.parent_task.parent_nursery
+        return nursery is not None
 
     def cancel_again(self, task: asyncio.Task[Any]) -> bool:
         """The task was cancelled while it waited for Trio code that didn't notice.
@@ -296,8 +314,10 @@ class Bridge:
         # else a guest did, and its host gets the exception as it would any other
 
 
-# More than any clean-up makes of crossings that are cancelled in the middle.
+# More than the clean-up of one task makes of crossings that are cancelled in the middle.
 _MOST_CANCELLED_CROSSINGS: Final = 100
+# No thread's identifier: some Trio tasks may cross, and others not.
+_ASK: Final = -1
 
 
 def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
@@ -329,9 +349,21 @@ def nearest(nursery: TaskNursery | None, loop: asyncio.AbstractEventLoop) -> Tas
 def current_bridge() -> Bridge:
     """The bridge for a call out of the current Trio task."""
     bridge = below.get()
-    if bridge is None or bridge.open_in != threading.get_ident():
+    if bridge is None:
+        raise no_bridge(None)
+    if bridge.open_in != threading.get_ident() and not bridge.admits_caller():
         raise no_bridge(bridge)
     return bridge
+
+
+async def refuse(bridge: Bridge | None) -> NoReturn:
+    """Say why the code that found ``bridge`` can't use it. A checkpoint, if it is closed.
+
+    Who tries again at once, whatever the error, is not to keep all others from running.
+    """
+    if bridge is not None and bridge.thread == threading.get_ident():
+        await trio.lowlevel.checkpoint()
+    raise no_bridge(bridge)
 
 
 def no_bridge(bridge: Bridge | None) -> RuntimeError:

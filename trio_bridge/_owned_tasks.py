@@ -47,7 +47,10 @@ class OwnedTasks:
 
     def running(self) -> set[asyncio.Task[Any]]:
         """The tasks that have not ended."""
-        tracking = by_loop[self.nursery.loop].tracking
+        bridge = by_loop.get(self.nursery.loop)
+        if bridge is None:
+            return set()  # the nursery has outlived its loop, which has ended them
+        tracking = bridge.tracking
         assert tracking is not None
         return self.known_running().union(tracking.direct.of(self.nursery))
 

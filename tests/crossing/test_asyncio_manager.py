@@ -330,53 +330,108 @@ async def test_a_body_that_goes_on_when_its_loop_is_closed():
     assert [type(entry) for entry in manager.log] == [str, asyncio.CancelledError]
 
 
-@pytest.mark.parametrize("ends_otherwise", [False, True])
+async def is_cancelled():
+    await trio.sleep_forever()
+
+
+async def is_shielded():
+    with trio.CancelScope(shield=True):
+        await trio.sleep(1)
+
+
+async def swallows():
+    with contextlib.suppress(trio.Cancelled):
+        await trio.sleep_forever()
+
+
+async def fails():
+    await is_shielded()
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("body", [is_cancelled, is_shielded, swallows, fails])
+@pytest.mark.parametrize("around", [0, 1])
+@pytest.mark.parametrize("inside", [0, 1])
 async def test_a_loop_that_ends_lets_the_trio_body_leave_what_is_open_in_it(
-    ends_otherwise, autojump_clock
+    body, around, inside, autojump_clock
 ):
-    """A nursery of Trio's, held open by the manager: only the Trio task can leave it."""
+    """A nursery of Trio's, held open by a manager: only the Trio task can leave it."""
     log = []
     entered = trio.Event()
 
-    async def child():
+    @contextlib.asynccontextmanager
+    async def plain(name):
         try:
-            await trio.sleep_forever()
+            yield
         finally:
-            log.append("child")
+            log.append(name)
 
     @contextlib.asynccontextmanager
-    async def manager():
+    async def holds_nursery():
         try:
             async with aio2trio(trio.open_nursery()) as nursery:
-                aio2trio(nursery.start_soon)(child)
+                aio2trio(nursery.start_soon)(trio.sleep_forever)
                 yield
         finally:
-            log.append("manager")
+            log.append("nursery")
 
-    async def body():
-        with pytest.raises(ExceptionGroup if ends_otherwise else asyncio.CancelledError):
-            async with trio2aio(manager)():
-                entered.set()
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    with trio.CancelScope(shield=True):
-                        await trio.sleep(2)
-                    log.append("body")
-                    if ends_otherwise:
-                        raise ZeroDivisionError
+    async def outlives():
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(around):
+                await stack.enter_async_context(trio2aio(plain)("around"))
+            await stack.enter_async_context(trio2aio(holds_nursery)())
+            for _ in range(inside):
+                await stack.enter_async_context(trio2aio(plain)("inside"))
+            entered.set()
+            try:
+                await body()
+            finally:
+                log.append("body")
 
-    with trio.fail_after(60):
+    with trio.fail_after(60), pytest.raises(BaseException) as raised:
         async with trio.open_nursery() as nursery:
             async with open_loop():
-                nursery.start_soon(body)
+                nursery.start_soon(outlives)
                 await entered.wait()
-            assert log == ["body", "child", "manager"]
+            assert log == ["body", *["inside"] * inside, "nursery", *["around"] * around]
+    expected = ZeroDivisionError if body is fails else asyncio.CancelledError
+    assert raised.group_contains(expected)
+    assert not raised.group_contains(RuntimeError)
+
+
+async def test_an_asyncio_manager_inside_of_a_trio_manager_inside_of_an_asyncio_manager():
+    """All in one Trio task: the innermost is entered while the outermost is being entered."""
+    log = []
+
+    @contextlib.asynccontextmanager
+    async def noted(name, *inner):
+        async with contextlib.AsyncExitStack() as stack:
+            for manager in inner:
+                await stack.enter_async_context(manager())
+            log.append(f"enter {name}")
+            yield
+            log.append(f"leave {name}")
+
+    def innermost():
+        return trio2aio(noted)("innermost")
+
+    def middle():
+        return aio2trio(noted)("middle", innermost)
+
+    async with open_loop():
+        async with trio2aio(noted)("outermost", middle):
+            log.append("body")
+    names = ["innermost", "middle", "outermost"]
+    entering = [f"enter {name}" for name in names]
+    assert log == [*entering, "body", *(f"leave {name}" for name in reversed(names))]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-async def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone(autojump_clock):
-    """As above, and the Trio task ends without leaving the manager: that is its error."""
+def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone():
+    """The Trio task ends without leaving the manager: that is its error.
+
+    On a clock that stands still: it is noticed, not looked for from time to time.
+    """
 
     @contextlib.asynccontextmanager
     async def manager():
@@ -388,11 +443,14 @@ async def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone(autojump_clock)
         entered.set()
         await trio.sleep_forever()
 
-    entered = trio.Event()
-    with trio.fail_after(60), pytest.raises(BaseExceptionGroup) as raised:
+    async def main():
         async with trio.open_nursery() as nursery, open_loop():
             nursery.start_soon(enters_only)
             await entered.wait()
+
+    entered = trio.Event()
+    with pytest.raises(BaseExceptionGroup) as raised:
+        trio.run(main, clock=trio.testing.MockClock())
     assert raised.group_contains(RuntimeError, match="was entered and not left")
 
 

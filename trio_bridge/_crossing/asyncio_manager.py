@@ -37,14 +37,10 @@ from .errors import check_awaitable
 from .out_of_order import leave_out_of_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from .._bridge import Bridge
-
-
-# In seconds: until it is looked whether the Trio task, whose body is cancelled, has ended.
-_FIRST_LOOK: Final = 0.01
-_LONGEST_WAIT: Final = 1.0
 
 
 class AsyncioManager:
@@ -64,7 +60,8 @@ class AsyncioManager:
         self._has_begun = False
         self._is_entered = False
         self._is_body_left = False
-        self._next_look: asyncio.TimerHandle | None = None
+        self._is_ended_by_loop = False
+        self._watch: _Watch | None = None
         self._task: Final = trio.lowlevel.current_task()
 
     @property
@@ -82,9 +79,12 @@ class AsyncioManager:
     @trio.lowlevel.enable_ki_protection
     async def enter(self) -> Any:
         """Enter the manager, and the scope around the body. A checkpoint."""
-        self._bridge.entered.setdefault(self._task, []).append(self)
+        entered = self._bridge.entered.setdefault(self._task, [])
+        entered.append(self)
         try:
             value = await self._owner.call(self._enter)
+            entered.remove(self)  # what it has entered itself, in this task, is around its body
+            entered.append(self)
         except BaseException as exc:
             self._let_go()
             if self._is_entered:  # Ctrl-C came on the way back
@@ -115,10 +115,12 @@ class AsyncioManager:
         self._let_go()
         traceback = None if exc is None else exc.__traceback__
         came, by_asyncio = self._leave_body_scope(exc)
+        by_asyncio |= self._is_ended_by_loop  # even if the body was shielded from that
         interruption = None
         try:
             interruption = _interruption_in(came) or await pending_interruption()
             if self._owner.has_ended:
+                self._bridge.crossing_was_cancelled(self._task)
                 raise self._forgotten()
             if await self._leave_in_owner(came, interruption, by_asyncio=by_asyncio):
                 return True
@@ -186,9 +188,9 @@ class AsyncioManager:
         self._body_scope.__exit__(None, None, None)
 
     def _let_go(self) -> None:
-        if self._next_look is not None:
-            self._next_look.cancel()
-            self._next_look = None
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
         entered = self._bridge.entered[self._task]
         entered.remove(self)
         if not entered:
@@ -230,36 +232,33 @@ class AsyncioManager:
 
     def _cancel_body(self) -> None:
         self._body_scope.cancel()
-        if self._next_look is None:
-            self._look_for_end(_FIRST_LOOK)
-
-    def _look_for_end(self, wait: float) -> None:
-        """If the Trio task has ended nobody will leave the manager. Trio tells nobody: look."""
-        self._next_look = None
-        if self._has_task_ended():
-            self._owner.end()
-        elif not self._owner.has_ended:
-            longer = min(2 * wait, _LONGEST_WAIT)
-            self._next_look = self._bridge.loop.call_later(wait, self._look_for_end, longer)
-
-    def _has_task_ended(self) -> bool:
-        return inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED
+        if inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED:
+            self._owner.end()  # the Trio task has ended, and nobody will leave the manager
+        elif self._watch is None:
+            self._watch = _Watch(self._task, self._owner.abandon)
 
     def _can_be_left_forgotten(self) -> bool:
         """Whether the loop, which ends, can leave it while the Trio body goes on.
 
-        Not if it holds a manager of Trio's open: only the Trio task can leave that. Then the body
-        is cancelled, and leaves the two.
+        Not if one that this Trio task has entered holds a manager of Trio's open: only the Trio
+        task can leave that. Then the bodies are cancelled, and it leaves all of them.
         """
-        if self._is_body_left or self._has_task_ended():
+        if self._is_body_left:
             return True
-        task = self._owner.task
-        assert task is not None
-        managers = self._bridge.open_managers.get(task, ())
-        if not any(manager.trio_task is self._task for manager in managers):
+        entered = self._bridge.entered.get(self._task, ())
+        if not any(manager.holds_trio_managers() for manager in entered):
             return True
         self._cancel_body()
+        self._is_ended_by_loop = True
         return False
+
+    def holds_trio_managers(self) -> bool:
+        """Whether it has managers open that only the Trio task of the body can leave."""
+        task = self._owner.task
+        if task is None or inspect.getcoroutinestate(self._task.coro) == inspect.CORO_CLOSED:
+            return False
+        managers = self._bridge.open_managers.get(task, ())
+        return any(manager.trio_task is self._task for manager in managers)
 
     async def _leave(self, came: BaseException | None, is_cancelled: bool) -> bool:
         exc = self._as_asyncio_sees(came, is_cancelled)
@@ -320,6 +319,26 @@ class AsyncioManager:
         while ending:
             with contextlib.suppress(asyncio.CancelledError):  # once more: it is being left already
                 _, ending = await asyncio.wait(ending)
+
+
+class _Watch(trio.abc.Instrument):
+    """Notices the end of a Trio task. Not for long: while there is one, each task ends slower."""
+
+    def __init__(self, task: trio.lowlevel.Task, ended: Callable[[], object]) -> None:
+        self._task: Final = task
+        self._ended: Final = ended
+        trio.lowlevel.add_instrument(self)
+
+    def task_exited(self, task: trio.lowlevel.Task) -> None:
+        """Trio says so of each task."""
+        if task is self._task:
+            self.end()
+            self._ended()
+
+    def end(self) -> None:
+        """Look no more."""
+        with contextlib.suppress(KeyError):  # it has ended already
+            trio.lowlevel.remove_instrument(self)
 
 
 def entered_manager(manager: object) -> AsyncioManager:

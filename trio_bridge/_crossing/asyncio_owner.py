@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from .._bridge import current_bridge, no_bridge
+from .._bridge import current_bridge, no_bridge, refuse
 from .._private import passes_cancel_point, schedule_point
 from .cancellation import pending_interruption
 from .context import carry_over
@@ -144,7 +144,7 @@ class AsyncioOwner:
     @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
-        self._check()
+        await self._check()
         if not passes_cancel_point(self.bridge.side.trio_vars):
             await trio.lowlevel.checkpoint_if_cancelled()
         return await self._take(Step(fn, args))
@@ -155,7 +155,7 @@ class AsyncioOwner:
 
         A checkpoint, cancelled as a crossing is.
         """
-        self._check()
+        await self._check()
         interruption: BaseException | None = None
         if not passes_cancel_point(self.bridge.side.trio_vars):
             interruption = await pending_interruption()
@@ -180,7 +180,7 @@ class AsyncioOwner:
           is_thrown: deliver it before the step begins, as ``CancelledError`` in
             :attr:`cancellation`.
         """
-        self._check()
+        await self._check()
         self.is_ending = True
         taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
         del fn, args, interruption  # an error leads here: no cycles
@@ -195,9 +195,9 @@ class AsyncioOwner:
         elif isinstance(interruption, KeyboardInterrupt):
             raise interruption
 
-    def _check(self) -> None:
-        if self.bridge.open_in != get_ident():
-            raise no_bridge(self.bridge)
+    async def _check(self) -> None:
+        if self.bridge.open_in != get_ident() and not self.bridge.admits_caller():
+            await refuse(self.bridge)
 
     async def _take(
         self, step: Step, interruption: BaseException | None = None, *, is_thrown: bool = False

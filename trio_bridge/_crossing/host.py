@@ -443,7 +443,7 @@ class Host:
                 set_context(self.forgotten, None if end.cancelled() else end.exception())
                 raise_as_it_is(self.forgotten)
             if interruption is None:
-                if end.cancelled():
+                if self._bridge.is_ending and self._guest in self._bridge.cancelled_by_owner:
                     self._bridge.crossing_was_cancelled(self.task)
                 return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import trio
 
-from .._bridge import below, can_start_eagerly, current_bridge, no_bridge
+from .._bridge import below, can_start_eagerly, current_bridge, refuse
 from .._private import get_running_loop, passes_cancel_point, schedule_point
 from .._untrusted import shown
 from .context import carry_back
@@ -58,8 +58,8 @@ def crossing_to_asyncio(  # noqa: C901 -- see below
         if get_running_loop() is not None:
             return await fn(*args, **kwargs)
         bridge = below.get()
-        if bridge is None or bridge.open_in != get_ident():
-            raise no_bridge(bridge)
+        if bridge is None or (bridge.open_in != get_ident() and not bridge.admits_caller()):
+            await refuse(bridge)
         side, pump = bridge.side, bridge.pump
         if not passes_cancel_point(side.trio_vars):
             await trio.lowlevel.checkpoint_if_cancelled()

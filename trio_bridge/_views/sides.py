@@ -76,7 +76,9 @@ class AsyncioObjects:
     def can_call(self) -> bool:
         """Whether :meth:`call` has a loop to be had."""
         bridge = below.get()
-        return bridge is not None and bridge.open_in == get_ident()
+        if bridge is None:
+            return False
+        return bridge.open_in == get_ident() or bridge.admits_caller()
 
     def enter_plainly(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Call ``__enter__``."""
