@@ -240,3 +240,25 @@ async def test_a_step_of_a_nurserys_generator_does_not_take_the_caller_into_that
     await trio.testing.wait_all_tasks_blocked()
     assert not task.done()
     task.cancel()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_value_that_a_step_sets_back_is_its_callers(is_first):
+    """A Trio call in between has run in the caller's own context, and left its value there."""
+
+    async def sets(value):
+        number.set(value)
+
+    async def steps():
+        if not is_first:
+            yield
+        await aio2trio(sets)("other")
+        assert number.get() == "other"
+        number.set("first")
+        yield
+
+    number = ContextVar("number")
+    number.set("first")
+    async with contextlib.aclosing(trio2aio(steps)()) as iterator:
+        async for _ in iterator:
+            assert number.get() == "first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import signal
 import sys
@@ -480,3 +481,138 @@ async def test_a_nursery_whose_child_fails_while_the_body_cleans_up(run):
         assert count() == 0
 
     await run(program)
+
+
+async def cleans_up():
+    """For 0.3 seconds, when it is cancelled."""
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        await asyncio.sleep(0.3)
+
+
+@BOTH
+@pytest.mark.parametrize("seconds", [0.9, 1, 1.1])
+async def test_a_deadline_beside_asyncios_cancellation_makes_no_error(run, seconds, autojump_clock):
+    """It would be caught, and the cancellation forgotten. The deadline passes before or after."""
+    errors = []
+
+    async def tries_again():
+        while True:
+            try:
+                async with aio2trio(trio.fail_after)(seconds):
+                    await cleans_up()
+            except trio.TooSlowError as exc:
+                errors.append(exc)
+
+    async def program():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await tries_again()
+        assert count() == 0
+
+    with trio.fail_after(10):
+        await run(program)
+    # At the very same moment either may be first, and an error is right where the scope is.
+    assert len(errors) <= (seconds == 1)
+
+
+@BOTH
+@pytest.mark.parametrize("waits", [True, False])
+async def test_an_error_of_a_nursery_does_not_use_asyncios_cancellation_up(
+    run, waits, autojump_clock
+):
+    """Who catches it is cancelled where it waits next, as after an ``asyncio.TaskGroup``."""
+    ends = []
+
+    async def child():
+        try:
+            await trio.sleep(1000)
+        finally:
+            raise ValueError  # in place of the cancellation
+
+    async def program():
+        loop = asyncio.get_running_loop()
+        loop.call_later(1, asyncio.current_task().cancel)
+        begin = loop.time()
+        for _ in range(3):
+            try:
+                async with aio2trio(trio.open_nursery()) as nursery:
+                    aio2trio(nursery.start_soon)(child)
+                    if waits:
+                        await asyncio.sleep(1000)
+            except* ValueError:
+                ends.append(loop.time() - begin)
+        assert count() == 1
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(1000)
+        asyncio.current_task().uncancel()
+
+    with trio.fail_after(10):
+        await run(program)
+    assert ends == pytest.approx([1, 1, 1], abs=0.01)
+
+
+async def fails_when_it_is_cancelled():
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        raise ValueError
+
+
+@contextlib.asynccontextmanager
+async def bounded():
+    """A manager of Trio's with a manager of asyncio's."""
+    with contextlib.suppress(TimeoutError):
+        async with trio2aio(asyncio.timeout)(1):
+            yield
+
+
+@BOTH
+@pytest.mark.parametrize("make", [functools.partial(trio.move_on_after, 1), bounded])
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_task_group_hands_the_scopes_own_cancellation_on(
+    run, make, is_cancelled, autojump_clock
+):
+    """By one more ``cancel()`` (Python 3.13), which the scope takes back. But asyncio's goes on."""
+
+    async def program():
+        loop = asyncio.get_running_loop()
+        async with aio2trio(make)():
+            with pytest.raises(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails_when_it_is_cancelled())
+                    if is_cancelled:
+                        loop.call_at(loop.time() + 1, asyncio.current_task().cancel)
+                    await asyncio.sleep(1000)
+        await asyncio.sleep(0.1)
+        assert count() == 0
+
+    with trio.fail_after(10):
+        if is_cancelled and sys.version_info >= (3, 13):
+            with pytest.raises(asyncio.CancelledError):
+                await run(program)
+        elif not is_cancelled:
+            await run(program)
+
+
+@BOTH
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="the group hands on since Python 3.13")
+async def test_a_task_group_hands_the_cancellation_from_around_the_scope_on(run, autojump_clock):
+    """As above, and the scope can't take it back: it comes where the task waits next."""
+    reached = []
+
+    async def program():
+        async with aio2trio(trio.CancelScope()):
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails_when_it_is_cancelled())
+                    await asyncio.sleep(1000)
+        reached.append("left")
+        await asyncio.sleep(1000)
+        reached.append("went on")
+
+    with trio.fail_after(10), trio.move_on_after(1) as scope:
+        await run(program)
+    assert scope.cancelled_caught
+    assert "went on" not in reached

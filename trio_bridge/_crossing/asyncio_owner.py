@@ -205,8 +205,8 @@ class AsyncioOwner:
         self._is_busy = True
         host = None
         try:
+            here = before = copy_context()
             if not self._has_begun:
-                before = copy_context()
                 host = self._begin(before.copy(), step, interruption)
             elif self._is_over:  # its loop ends, since the caller has looked
                 if isinstance(interruption, KeyboardInterrupt):
@@ -214,7 +214,7 @@ class AsyncioOwner:
                 raise no_bridge(self.bridge)
             else:
                 assert self._task is not None
-                before = self._let_in_variables()
+                before = self._let_in_variables(here)
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
                 await schedule_point()
@@ -222,7 +222,7 @@ class AsyncioOwner:
                 await host.attend()
             assert self._context is not None
             if len(self._context) > 1:  # one is the bridge's own
-                carry_over(self._context, before)
+                carry_over(self._context, before, here)
             if host is None:
                 return step.result()
             if host.cancelled_by is not None:
@@ -253,10 +253,9 @@ class AsyncioOwner:
         finally:
             del host, step, interruption  # an error leads to this frame: no cycles
 
-    def _let_in_variables(self) -> Context:
+    def _let_in_variables(self, here: Context) -> Context:
         """Set what the caller has set; what the task has then, a copy."""
         assert self._context is not None
-        here = copy_context()
         if len(here) > 1:  # one is the bridge's own
             self._context.run(carry_over, here)
         return self._context.copy()

@@ -30,18 +30,26 @@ def carry_back(context: Context) -> None:
             var.set(value)
 
 
-def carry_over(context: Context, since: Context | None = None) -> None:
+def carry_over(
+    context: Context, since: Context | None = None, caller_since: Context | None = None
+) -> None:
     """The same to and from what lives through several calls, some of them perhaps of other callers.
 
     But not which loop is open: the caller may be in the block of another.
 
     Args:
       since: a copy of the context, made earlier: only what was set later.
+      caller_since: one of the current context, made at the same time, if what ran meanwhile may
+        have set variables in it: a value that was set and set back is one of ``since``'s.
     """
     for var, value in context.items():
+        now = var.get(_MISSING)
+        if now is value or var is below:
+            continue
         is_old = since is not None and since.get(var, _MISSING) is value
-        if not is_old and var.get(_MISSING) is not value and var is not below:
-            var.set(value)
+        if is_old and (caller_since is None or caller_since.get(var, _MISSING) is now):
+            continue
+        var.set(value)
 
 
 def holds_the_same(one: Context, other: Context) -> bool:

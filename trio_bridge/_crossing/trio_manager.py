@@ -8,10 +8,13 @@
 3. If the manager's own scope is cancelled (a child of the nursery fails, a deadline passes), the
    asyncio task gets one ``Task.cancel()``. The manager is left with the ``trio.Cancelled``; if that
    stays in it, the ``Task.cancel()`` is taken back by ``uncancel()``. If somebody else has
-   cancelled the task at the same time its ``CancelledError`` goes on, as from ``asyncio.timeout``.
+   cancelled the task at the same time its ``CancelledError`` goes on, as from ``asyncio.timeout``:
+   the scope around the manager is cancelled too, so that no scope of the manager's catches it.
 4. If asyncio cancels the body, a scope around the manager is cancelled, and the manager is left
    with the ``trio.Cancelled`` of that. asyncio's ``CancelledError`` goes on. (Where a nursery or
-   the loop cancels all its tasks, that scope is cancelled at once; else when the body ends.)
+   the loop cancels all its tasks, that scope is cancelled at once; else when the body ends.) If an
+   error leaves the manager instead, the task is cancelled once more where it waits next: in Trio an
+   error uses no cancellation up, and ``asyncio.TaskGroup`` (Python 3.13) does the same.
 5. Managers are left in the reverse order and by the task that entered them. What is never left is
    left with an error that names it when the task ends.
 6. In a program that starts from asyncio one task may set up what another takes down, in different
@@ -100,11 +103,13 @@ class TrioManager:
             raise RuntimeError(f"{self.name} is left where the Trio task that entered it is gone")
         task = asyncio.current_task()
         assert task is not None
+        is_put_off = await self._put_off_own_cancellation(exc)
         call = _Leave(self, task, exc)
         if task is self.task:
             hand_over(self.bridge, call)
         else:
             self._hand_over_from_other_task(call)
+        is_owed = is_put_off
         try:
             is_swallowed: bool = await outcome(call)
             if call.was_cancelled_by_trio and isinstance(exc, asyncio.CancelledError):
@@ -113,13 +118,48 @@ class TrioManager:
                 return is_swallowed and others <= self._cancelling
             return is_swallowed
         except asyncio.CancelledError:
+            is_owed = False
             if isinstance(exc, asyncio.CancelledError):
                 return False  # the body's own goes on
+            raise
+        except BaseException:
+            is_owed = is_put_off or self.scope.cancel_called  # as asyncio has cancelled the task
             raise
         finally:
             if call.has_absorbed_cancellation and self.task.cancelling():
                 self.task.uncancel()
+                is_owed = is_owed and not is_put_off
+            if is_owed and self.task.cancelling():
+                _deliver_again(self.task)
             del call, exc, task
+
+    async def _put_off_own_cancellation(self, exc: BaseException | None) -> bool:
+        """Whether the body has ended with a ``cancel()`` to come, that is the scope's own.
+
+        An ``asyncio.TaskGroup`` hands on by a new one (Python 3.13) the one which has made its
+        children fail. It is not to cancel the leave, which may take it back.
+        """
+        task = self.task
+        host = self.bridge.host_of(task)
+        if host is None or host.cancelled_by is None or _holds_cancellation(exc):
+            return False
+        if asyncio.current_task() is not task or self.is_cancelled_by_others(host):
+            return False
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if not self.is_cancelled_by_others(host):
+                return True
+            _deliver_again(task)  # somebody else has come meanwhile
+        return False
+
+    def is_cancelled_by_others(self, host: Host) -> bool:
+        """Whether asyncio code has cancelled the task since the manager was entered.
+
+        Args:
+          host: the task's, which may have cancelled it for Trio.
+        """
+        return self.task.cancelling() - (host.cancelled_by is not None) > self._cancelling
 
     def _hand_over_from_other_task(self, call: _Leave) -> None:
         host = self.bridge.adopters[self.task]
@@ -288,11 +328,14 @@ class _Leave(TrioCall):
         """The body was cancelled: by Trio, or else by asyncio, which cancels the scope."""
         is_known = isinstance(cancelled_by, trio.Cancelled)
         self.was_cancelled_by_trio = is_known or _is_cancelled()
+        # If Trio has, the guest may have got it from a task that it awaits, before its host knows.
+        # If both have, scopes of the manager's own are to see that they are not the only ones: else
+        # they would swallow the cancellation, or make an error of it.
+        assert self.host is not None
+        if not self.was_cancelled_by_trio or self._manager.is_cancelled_by_others(self.host):
+            self._manager.scope.cancel()
         if isinstance(cancelled_by, trio.Cancelled):
             return cancelled_by
-        # If Trio has, the guest may have got it from a task that it awaits, before its host knows.
-        if not self.was_cancelled_by_trio:
-            self._manager.scope.cancel()
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
         except trio.Cancelled as exc:
@@ -369,6 +412,19 @@ def open_manager(manager: object) -> TrioManager:
     raise RuntimeError(
         f"aio2trio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
+
+
+def _holds_cancellation(exc: BaseException | None) -> bool:
+    """Whether it is a ``CancelledError``, or a group that has one."""
+    if isinstance(exc, BaseExceptionGroup):
+        return holds(exc, asyncio.CancelledError)
+    return isinstance(exc, asyncio.CancelledError)
+
+
+def _deliver_again(task: asyncio.Task[Any]) -> None:
+    """Cancel it where it waits next, as the one who has cancelled it would: they count as one."""
+    task.uncancel()
+    task.cancel()
 
 
 def _task_name() -> str | None:
