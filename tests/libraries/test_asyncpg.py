@@ -1370,7 +1370,7 @@ async def test_cancelled_at_each_step(dsn, cancelled_at_each_step):
     assert {row["count"] for row in rows} == {4}
     assert has_committed <= visible <= has_body_ended
     assert steps[-1] in has_committed
-    assert len(steps) > 20
+    assert len(steps) > 10  # how many there are depends on the server and the network too
     assert len(visible) < len(steps)
 
 
