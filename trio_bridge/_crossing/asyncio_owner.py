@@ -144,7 +144,8 @@ class AsyncioOwner:
     @trio.lowlevel.enable_ki_protection
     async def call(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Run ``fn(*args)`` in the owner's task. A checkpoint, cancelled as a crossing is."""
-        await self._check()
+        if self._is_closed():
+            await refuse(self.bridge)
         if not passes_cancel_point(self.bridge.side.trio_vars):
             await trio.lowlevel.checkpoint_if_cancelled()
         return await self._take(Step(fn, args))
@@ -155,7 +156,8 @@ class AsyncioOwner:
 
         A checkpoint, cancelled as a crossing is.
         """
-        await self._check()
+        if self._is_closed():
+            await refuse(self.bridge)
         interruption: BaseException | None = None
         if not passes_cancel_point(self.bridge.side.trio_vars):
             interruption = await pending_interruption()
@@ -180,7 +182,8 @@ class AsyncioOwner:
           is_thrown: deliver it before the step begins, as ``CancelledError`` in
             :attr:`cancellation`.
         """
-        await self._check()
+        if self._is_closed():
+            await refuse(self.bridge)
         self.is_ending = True
         taking = self._take(Step(fn, args), interruption, is_thrown=is_thrown)
         del fn, args, interruption  # an error leads here: no cycles
@@ -195,9 +198,9 @@ class AsyncioOwner:
         elif isinstance(interruption, KeyboardInterrupt):
             raise interruption
 
-    async def _check(self) -> None:
-        if self.bridge.open_in != get_ident() and not self.bridge.admits_caller():
-            await refuse(self.bridge)
+    def _is_closed(self) -> bool:
+        bridge = self.bridge
+        return bridge.open_in != get_ident() and not bridge.admits_caller()
 
     async def _take(
         self, step: Step, interruption: BaseException | None = None, *, is_thrown: bool = False
