@@ -129,7 +129,7 @@ class Busy:
             loop.close()
 
 
-TOLD: Final = re.compile("is closed already|was entered and not left before its loop ended")
+TOLD: Final = re.compile("is clos(?:ing|ed already)|was entered and not left before its loop ended")
 
 
 @contextlib.contextmanager
