@@ -55,7 +55,9 @@ def on_the_bridge(program: Node, first: Side, engine: str) -> Log | None:
         return await _in_trio_run(program, first, crosses=True)
 
     clock = trio.testing.MockClock(autojump_threshold=0)
-    runner = Context().run(lambda: trio_bridge.run(main, clock=clock, engine=engine))
+    runner = Context().run(
+        lambda: trio_bridge.run(main, clock=clock, engine=engine, cancel_warn_after=None)
+    )
     return None if runner.has_used_a_cancellation_up else sorted(runner.log)
 
 
