@@ -243,7 +243,7 @@ class Bridge:
         managers[0].scope.cancel()
 
     def crossing_was_cancelled(self, caller: trio.lowlevel.Task) -> None:
-        """The loop, which ends, has cancelled the asyncio code that a Trio task has called.
+        """The loop has ended the asyncio code that a Trio task has called, as it ends itself.
 
         A Trio task that outlives the loop may take that for a failure and try again, and so again
         and again: then the loop could never close. That Trio task does not cross any more.
@@ -251,7 +251,7 @@ class Bridge:
         Raises:
           RuntimeError: it was told often enough.
         """
-        if self._is_inside(caller):
+        if not self.is_ending or not self.is_open or self._is_inside(caller):
             return
         self._cancelled_crossings[caller] += 1
         if self._is_told(caller):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Coroutine
 
@@ -13,6 +14,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, open_loop, trio2aio
+from trio_bridge._bridge import Bridge, by_loop
 
 
 class Manager:
@@ -424,6 +426,34 @@ async def test_an_asyncio_manager_inside_of_a_trio_manager_inside_of_an_asyncio_
     names = ["innermost", "middle", "outermost"]
     entering = [f"enter {name}" for name in names]
     assert log == [*entering, "body", *(f"leave {name}" for name in reversed(names))]
+
+
+async def test_a_closed_loop_stays_closed_whoever_leaves_managers_later(autojump_clock):
+    """A hundred of them, in one Trio task that outlives it."""
+    closed = trio.Event()
+
+    async def outlives():
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(150):
+                await stack.enter_async_context(trio2aio(Manager()))
+            entered.set()
+            with trio.CancelScope(shield=True):
+                await closed.wait()
+            with pytest.raises(RuntimeError, match="closed already"):
+                await trio2aio(asyncio.sleep)(0)
+
+    entered = trio.Event()
+    with pytest.raises(BaseExceptionGroup):
+        async with trio.open_nursery() as nursery:
+            with pytest.raises(BaseExceptionGroup):
+                async with open_loop() as loop:
+                    nursery.start_soon(outlives)
+                    await entered.wait()
+            closed.set()
+    assert loop not in by_loop
+    for bridge in gc.get_objects():
+        if isinstance(bridge, Bridge) and bridge.loop is loop:
+            assert not bridge.is_open
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
