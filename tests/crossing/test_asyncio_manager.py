@@ -457,7 +457,8 @@ async def test_a_closed_loop_stays_closed_whoever_leaves_managers_later(autojump
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone():
+@pytest.mark.parametrize("ends_before", [True, False])
+def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone(ends_before):
     """The Trio task ends without leaving the manager: that is its error.
 
     On a clock that stands still: it is noticed, not looked for from time to time.
@@ -471,7 +472,8 @@ def test_a_loop_does_not_wait_for_a_trio_body_that_is_gone():
     async def enters_only():
         await trio2aio(manager)().__aenter__()
         entered.set()
-        await trio.sleep_forever()
+        if not ends_before:
+            await trio.sleep_forever()
 
     async def main():
         async with trio.open_nursery() as nursery, open_loop():
