@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from unittest import mock
 
 import pytest
@@ -433,3 +434,35 @@ def test_a_loop_that_was_never_made_is_closed_for_asyncio():
 )
 def test_asyncio_looks_for_names_of_ours(module, name):
     assert name in inspect.getsource(importlib.import_module(f"asyncio.{module}"))
+
+
+class PressesCtrlC(set):
+    """What a weak collection takes a dead reference out of."""
+
+    def discard(self, reference):
+        signal.raise_signal(signal.SIGINT)
+        super().discard(reference)
+
+
+def test_ctrl_c_in_the_callback_of_a_weak_set_is_not_lost():
+    """Python drops what such a callback raises."""
+    reached = []
+
+    async def main():
+        thing = type("Thing", (), {})()
+        things = weakref.WeakSet([thing])
+        things.data = PressesCtrlC(things.data)
+        del thing
+        reached.append("after the callback")
+        await trio.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert reached == ["after the callback"]
+
+
+@pytest.mark.parametrize(
+    "make", [weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary]
+)
+def test_the_callbacks_of_weak_collections_are_known(make):
+    assert inspect.isfunction(make()._remove)

@@ -60,6 +60,8 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``uvloop.Loop._last_error``                    a callback's ``SystemExit``, ``KeyboardInterrupt``
 what uvloop's handles and transports refer to  their context, by which an error finds its owner
 ``sys._current_frames``                        the frames of tasks that run, in whichever thread
+``WeakSet._remove``, and of the others         Python drops what a weak reference's callback raises,
+                                               and so a Ctrl-C
 ``__sqlalchemy_greenlet_provider__``           whether a plain function is called in a greenlet in
                                                which it may wait: SQLAlchemy's own mark
 ``_sa_class_manager``                          whether a class is mapped; ``sqlalchemy.inspect``
@@ -125,6 +127,7 @@ from .trio_scheduler import (
     trio_run_vars,
 )
 from .uvloop_door import UvloopDoor
+from .weakref_callbacks import hold_ctrl_c_in_weakref_callbacks
 
 __all__ = [
     "TASKS_TELL_CONTEXT",
@@ -144,6 +147,7 @@ __all__ = [
     "forget_source_frames",
     "frames_by_thread",
     "get_running_loop",
+    "hold_ctrl_c_in_weakref_callbacks",
     "is_future_type",
     "is_mapped",
     "is_pytest_asyncio_fixture",
