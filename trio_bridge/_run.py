@@ -366,9 +366,12 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         await self._owner.cancel_tasks(self._bridge, "as its loop is closing")
 
     async def _shut_generators(self) -> None:
+        # A Trio task that outlives the block may take a step of one, which can't be closed then: no
+        # turn between the last look and the end. One that goes on and on is told some time.
         this_task = asyncio.current_task()
-        # A Trio task that outlives the block may take a step of one: that can't be closed in there.
-        while self._owner.remaining(self._bridge) - {this_task}:
+        for _ in range(_MOST_STEPS):
+            if not self._owner.remaining(self._bridge) - {this_task}:
+                break
             await self._cancel_tasks()
         await self._bridge.loop.shutdown_asyncgens()
 
@@ -397,6 +400,8 @@ async def _two_turns() -> None:
     await asyncio.sleep(0)
 
 
+# More than a Trio task takes that is cancelled in each: see Bridge.crossing_was_cancelled.
+_MOST_STEPS: Final = 200
 # Threads that don't stop to start tasks can't keep the loop open for ever: they are refused for
 # good after so many times.
 _CHANCES: Final = 3
