@@ -21,6 +21,7 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
+from trio_bridge._bridge import by_loop
 
 # ---- run
 
@@ -411,6 +412,28 @@ async def test_who_is_told_that_the_loop_closes_lets_others_run():
             await trio.testing.wait_all_tasks_blocked()
         assert tries > 100
         nursery.cancel_scope.cancel()
+
+
+async def test_only_who_outlives_the_loop_is_told():
+    """A hundred cancelled crossings of a task inside of the loop's block are no reason."""
+    told = []
+
+    async def inside(bridge):
+        for _ in range(200):
+            bridge.crossing_was_cancelled(trio.lowlevel.current_task())
+        told.append(bridge.admits_caller() or bridge.open_in == threading.get_ident())
+
+    async with open_loop() as loop:
+        bridge = by_loop[loop]
+        bridge.is_ending = True
+        bridge.nursery.start_trio_task(inside, bridge, name="inside")
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="is closing"):
+            for _ in range(200):
+                bridge.crossing_was_cancelled(trio.lowlevel.current_task())
+        with pytest.raises(RuntimeError, match="is closing"):
+            await trio2aio(asyncio.sleep)(0)
+    assert told == [True]
 
 
 async def test_a_task_of_the_loop_may_make_many_crossings_to_clean_up(autojump_clock):

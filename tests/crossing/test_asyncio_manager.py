@@ -401,6 +401,20 @@ async def test_a_loop_that_ends_lets_the_trio_body_leave_what_is_open_in_it(
     assert not raised.group_contains(RuntimeError)
 
 
+async def test_a_loop_does_not_wait_for_a_body_in_the_task_that_ends_it(autojump_clock):
+    """Whoever has opened the loop enters a manager by hand, which holds one of Trio's."""
+
+    @contextlib.asynccontextmanager
+    async def manager():
+        async with aio2trio(contextlib.nullcontext()):
+            yield
+
+    with trio.fail_after(60), pytest.raises(BaseExceptionGroup) as raised:
+        async with open_loop():
+            await trio2aio(manager)().__aenter__()
+    assert raised.group_contains(RuntimeError, match="was entered and not left")
+
+
 async def test_an_asyncio_manager_inside_of_a_trio_manager_inside_of_an_asyncio_manager():
     """All in one Trio task: the innermost is entered while the outermost is being entered."""
     log = []

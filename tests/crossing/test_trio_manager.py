@@ -598,6 +598,24 @@ async def test_a_task_group_hands_the_scopes_own_cancellation_on(
 
 @BOTH
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the group hands on since Python 3.13")
+async def test_asyncio_cancels_while_the_scopes_own_cancellation_is_put_off(run, autojump_clock):
+    """In the one turn which that takes: both are one ``CancelledError``, and asyncio's goes on."""
+
+    async def program():
+        async with aio2trio(trio.move_on_after)(1):
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails_when_it_is_cancelled())
+                    await asyncio.sleep(1000)
+            asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
+        raise AssertionError("goes on")
+
+    with trio.fail_after(10), pytest.raises(asyncio.CancelledError):
+        await run(program)
+
+
+@BOTH
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="the group hands on since Python 3.13")
 async def test_a_task_group_hands_the_cancellation_from_around_the_scope_on(run, autojump_clock):
     """As above, and the scope can't take it back: it comes where the task waits next."""
     reached = []

@@ -24,8 +24,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from .random_programs.making import make_program
-from .random_programs.shrinking import shrink
+from .random_programs.shrinking import smaller
 from .random_programs.stage import BrokenProgram, play
+from .shrinking import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,9 @@ def report(broken: BrokenProgram, engine: str, seed: int, number: int, start: in
         note = "it does so only after the programs before it"
     else:
         again += f" --set first={number} --set programs=1"
-        program = shrink(program, lambda candidate: complaints_of(candidate, engine) is not None)
+        program = shrink(
+            program, smaller, lambda candidate: complaints_of(candidate, engine) is not None
+        )
         complaints = complaints_of(program, engine) or alone
         note = "the smallest program that breaks one"
     return (

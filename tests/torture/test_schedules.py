@@ -20,8 +20,9 @@ from .progress import no_progress
 from .random_programs.found import FOUND
 from .random_programs.making import make_program
 from .random_programs.program import Node, Program
-from .random_programs.shrinking import shrink, smaller
+from .random_programs.shrinking import smaller
 from .random_programs.stage import BrokenProgram, play
+from .shrinking import shrink
 
 ENGINE = "selector"
 HAPPENS = (
@@ -168,8 +169,8 @@ def test_what_is_smaller_can_be_run():
 
 def test_shrinking_keeps_what_fails():
     program = make_program(random.Random(2))
-    assert shrink(program, lambda candidate: False) == program
-    assert shrink(program, lambda candidate: True).root.parts[0].kind == "leaf"
+    assert shrink(program, smaller, lambda candidate: False) == program
+    assert shrink(program, smaller, lambda candidate: True).root.parts[0].kind == "leaf"
     leaf = Node("leaf", "trio")
     assert repr(Program(leaf)) == "Program(Node('leaf', 'trio'), (), schedule=0)"
 

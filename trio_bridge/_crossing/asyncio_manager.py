@@ -13,8 +13,9 @@
 6. A manager that is never left is left by its loop, which ends with an error that names it; or when
    asyncio cancels its task, and the Trio task that entered it has ended. Before it those are left
    that the Trio task entered later. One that is left before another that was entered later takes
-   that one with it, with an error. But if it holds a manager of Trio's open, which only the body's
-   Trio task can leave, a loop that ends cancels the body, and waits until it has left the two.
+   that one with it, with an error. But if one that the Trio task has entered holds a manager of
+   Trio's open, which only that task can leave, a loop that ends cancels the bodies, and waits until
+   all are left.
 """
 
 from __future__ import annotations

@@ -1,32 +1,14 @@
-"""Makes a program that fails smaller, as long as it fails."""
+"""The programs that are a little smaller than one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .program import MANAGERS, STATEMENTS, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-MOST_TRIES: Final = 3000
-
-
-def shrink(program: Node, fails: Callable[[Node], bool]) -> Node:
-    """The smallest program that fails, which small changes lead to."""
-    tries = MOST_TRIES
-    has_changed = True
-    while has_changed:
-        has_changed = False
-        for candidate in smaller(program):
-            tries -= 1
-            if tries < 0:
-                return program
-            if fails(candidate):
-                program, has_changed = candidate, True
-                break
-    return program
+    from collections.abc import Iterator
 
 
 def smaller(node: Node) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""Makes a program that fails smaller, as long as it fails."""
+"""The programs that are a little smaller than one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from .program import LEAST_PARTS, Node, Program, sides_of_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-MOST_TRIES = 2000
 PLAIN = {
     "leaf": "value",
     "cross": "function",
@@ -20,22 +19,6 @@ PLAIN = {
     "get": "queue",
     "asyncio_nursery": "soon",
 }
-
-
-def shrink(program: Program, fails: Callable[[Program], bool]) -> Program:
-    """The smallest program that fails, which small changes lead to."""
-    tries = MOST_TRIES
-    has_changed = True
-    while has_changed:
-        has_changed = False
-        for candidate in smaller(program):
-            tries -= 1
-            if tries < 0:
-                return program
-            if fails(candidate):
-                program, has_changed = candidate, True
-                break
-    return program
 
 
 def smaller(program: Program) -> Iterator[Program]:
