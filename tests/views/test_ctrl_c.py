@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ import trio_bridge
 from trio_bridge import aio2trio, trio2aio
 from trio_bridge._bridge import by_loop
 from trio_bridge._crossing import trio_manager
+from trio_bridge._views import by_identity
 
 PACKAGE = Path(trio_bridge.__file__).parent
 OURS = tuple(f"{PACKAGE / part}/" for part in ("_views", "_crossing"))
@@ -27,8 +29,9 @@ OURS = tuple(f"{PACKAGE / part}/" for part in ("_views", "_crossing"))
 class CtrlC:
     """Interrupts the process once, at an instruction of ours that has not had its Ctrl-C."""
 
-    def __init__(self, done):
+    def __init__(self, done, files=OURS):
         self.done = done
+        self.files = files
         self.where = None
 
     def __enter__(self):
@@ -41,7 +44,7 @@ class CtrlC:
         sys.settrace(self.before)
 
     def on_call(self, frame, event, arg):
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not frame.f_code.co_filename.startswith(self.files):
             return None
         frame.f_trace_opcodes = True
         return self.on_instruction
@@ -154,6 +157,39 @@ def test_ctrl_c_at_every_instruction():
         assert not by_loop, ctrl_c.where
     assert len(done) > 2000
     assert interrupted > 100
+
+
+@pytest.mark.filterwarnings("error")
+def test_ctrl_c_while_the_views_keep_or_forget_a_class():
+    """A table forgets in a callback of a weak reference; what that raises Python drops."""
+
+    class Key:
+        pass
+
+    async def keep_and_forget():
+        for _ in range(2):  # Python 3.14 gives a function's instructions from its second call on
+            table[Key()] = "value"
+            await trio.lowlevel.checkpoint()
+
+    done = set()
+    interrupted = 0
+    while True:
+        table = by_identity.ByIdentity()
+        came = False
+        with CtrlC(done, by_identity.__file__) as ctrl_c:
+            try:
+                trio.run(keep_and_forget)
+            except KeyboardInterrupt:
+                came = True
+        gc.collect()  # the Ctrl-C's traceback had the key
+        assert not table._keys, ctrl_c.where
+        assert not table._values, ctrl_c.where
+        if ctrl_c.where is None:
+            break
+        interrupted += 1
+        assert came, ctrl_c.where
+    assert "ByIdentity.__setitem__.<locals>.forget" in {name for _, name, _ in done}
+    assert interrupted > 10
 
 
 def test_ctrl_c_before_the_exit_of_a_trio_manager_has_begun():

@@ -9,6 +9,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+import trio
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,9 +31,11 @@ class ByIdentity(Generic[V]):
     def __setitem__(self, key: Any, value: V) -> None:
         number, values, keys = id(key), self._values, self._keys
 
+        @trio.lowlevel.enable_ki_protection  # Python drops what it raises: a Ctrl-C was lost
         def forget(dead: object) -> None:
             if keys.get(number) is dead:
-                del keys[number], values[number]
+                del keys[number]
+                values.pop(number, None)  # none after a Ctrl-C between the two lines below
 
         keys[number] = weakref.ref(key, forget)
         values[number] = value
