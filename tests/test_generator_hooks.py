@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 
 import pytest
@@ -61,6 +62,32 @@ async def test_asyncios_is_finalized_in_its_loop_wherever_it_is_dropped(is_colle
     for _ in range(3):
         await trio2aio(asyncio.sleep)(0)
     assert ended == ["asyncio"]
+
+
+class PressesCtrlC(dict):
+    """What the hooks take a generator out of that is dropped."""
+
+    def pop(self, *args):
+        signal.raise_signal(signal.SIGINT)
+        return super().pop(*args)
+
+
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+@pytest.mark.parametrize("is_asyncios", [True, False])
+def test_ctrl_c_while_one_is_dropped_is_not_lost_and_the_generator_is_closed(is_asyncios):
+    """Python drops what a hook raises."""
+    ended = []
+
+    async def main():
+        generator = numbers(ended)
+        await (trio2aio(begin) if is_asyncios else begin)(generator)
+        hooks().begun = PressesCtrlC(hooks().begun)
+        del generator
+        await trio.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert ended == ["asyncio" if is_asyncios else "trio"]
 
 
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")

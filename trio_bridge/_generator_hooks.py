@@ -17,6 +17,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+import trio
+
 from ._private import get_running_loop
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class GeneratorHooks:
         if hooks[0] is not None:
             hooks[0](generator)
 
+    @trio.lowlevel.enable_ki_protection  # Python drops what it raises, and the generator with it
     def _drop(self, generator: AsyncGenerator[Any, Any]) -> None:
         _, finalizer = self.begun.pop(id(generator), (None, self._trios[1]))
         if finalizer is not None:
