@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import _private
 from ._interface import NOW
+from ._read_memory import keep_read_memory
 from ._scoped_loop import ScopedLoop
 from ._windows import WindowsLimits
 
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
 
 if sys.platform == "win32":  # pragma: no cover -- the tests use its base WindowsLimits on Linux
 
-    class StdlibLoop(WindowsLimits, _private.RoomyLoop):  # type: ignore[misc]
-        """The standard library's selector loop on this platform."""
+    class _PlatformLoop(WindowsLimits, _private.RoomyLoop):  # type: ignore[misc]
+        pass
 
 else:
-    StdlibLoop = _private.RoomyLoop
+    _PlatformLoop = _private.RoomyLoop
+
+
+class StdlibLoop(_PlatformLoop):
+    """The standard library's selector loop on this platform."""
+
+    def __init__(self, *args: Any) -> None:
+        keep_read_memory()
+        super().__init__(*args)
 
 
 class SelectorEventLoop(ScopedLoop, StdlibLoop):
