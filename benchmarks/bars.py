@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SELECTOR: Final = "bridge-selector"
 UVLOOP: Final = "bridge-uvloop"
+CRAMPED: Final = "stock-cramped"
+"""Stock asyncio too, where each read maps memory: see ``contenders/cramped_stock.py``."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ _ONE: Final = [name for name in _ECHOES if "100" not in name]
 
 
 def _selector() -> Iterator[Bar]:
+    reading = ((_MANY, 1.05), (_ONE, 1.25), (["asyncpg"], 1.10))
     for names, limit in (
         ([*_SCHEDULER, "timers, cancelled"], 1.15),
-        (_MANY, 1.05),
-        (_ONE, 1.25),
-        (["aiohttp", "asyncpg"], 1.10),
+        *reading,
+        (["aiohttp"], 1.10),
         ([CROSSING], 1.0),
         ([SUSPENDING, TO_TRIO], 2.0),
         ([STEP], 2.5),
@@ -50,12 +52,16 @@ def _selector() -> Iterator[Bar]:
         for name in names:
             yield Bar(name, SELECTOR, limit)
     yield Bar(VIEW_CALL, SELECTOR, 1.5, SELECTOR, CROSSING)
+    for names, limit in reading:
+        for name in names:
+            yield Bar(name, SELECTOR, limit, CRAMPED)
 
 
 def _uvloop() -> Iterator[Bar]:
-    for name in _ECHOES:
-        yield Bar(name, UVLOOP, 0.55)
-    yield Bar("asyncpg", UVLOOP, 0.75)
+    for stock in (CRAMPED, "stock"):
+        for name in _ECHOES:
+            yield Bar(name, UVLOOP, 0.55, stock)
+        yield Bar("asyncpg", UVLOOP, 0.75, stock)
     for name in workloads.NAMES:
         if name not in (STEP, VIEW_CALL):  # "every workload" is of those that have a bar on stock
             yield Bar(name, UVLOOP, 1.25, "uvloop")

@@ -24,6 +24,14 @@ END: Final = "<!-- to here -->\n"
 TITLES: Final = {
     ("bridge-selector", "stock"): "selector engine, of stock asyncio",
     ("bridge-uvloop", "uvloop"): "uvloop engine, of plain uvloop",
+    (
+        "bridge-selector",
+        "stock-cramped",
+    ): "selector engine, of stock asyncio that maps memory for reads",
+    (
+        "bridge-uvloop",
+        "stock-cramped",
+    ): "uvloop engine, of stock asyncio that maps memory for reads",
     ("bridge-uvloop", "stock"): "uvloop engine, of stock asyncio",
     ("bridge-selector", "trio-asyncio"): "selector engine, of trio-asyncio",
     ("asyncio-first", "stock"): "asyncio first, of stock asyncio",

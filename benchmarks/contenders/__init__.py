@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import anyio_backends, asyncio_loops, bare_trio, bridges, by_hand
+from . import anyio_backends, asyncio_loops, bare_trio, bridges, by_hand, cramped_stock
 from ._contender import Bridging, Contender, Unavailable
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ __all__ = ["CONTENDERS", "OURS", "Bridging", "Contender", "Unavailable"]
 
 CONTENDERS: Final[dict[str, Callable[[], Contender]]] = {
     "stock": asyncio_loops.Stock,
+    "stock-cramped": cramped_stock.CrampedStock,
     "uvloop": asyncio_loops.Uvloop,
     "bridge-selector": lambda: bridges.Ours("selector"),
     "bridge-uvloop": lambda: bridges.Ours("uvloop"),

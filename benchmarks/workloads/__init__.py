@@ -76,6 +76,7 @@ _LONGER: Final = {
     "echo, streams, 1": 2,
     "echo, protocols, 1": 2,
     "aiohttp": 2,
+    "asyncpg": 5,
     **dict.fromkeys(YARDSTICKS, 8),
 }
 
