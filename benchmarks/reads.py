@@ -1,6 +1,6 @@
-"""What a read of stock asyncio's transports costs, by what was imported: ``python benchmarks/reads.py``.
+"""What a read of stock asyncio's transports costs: ``python benchmarks/reads.py``.
 
-It depends on what the C library's heap has gone through: see
+It depends on what the C library's heap has gone through, so on what was imported: see
 ``trio_bridge/_engines/_read_memory.py``. On the bridge it doesn't.
 """
 

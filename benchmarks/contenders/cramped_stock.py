@@ -1,8 +1,8 @@
 """Stock asyncio where each read maps memory: a fresh process for each round.
 
 That depends on what the program did before: on whether it has ever freed a block of more than a
-quarter of a MiB (to import a large module is enough), or its heap has as much free in one piece. See
-``trio_bridge/_engines/_read_memory.py``. The workers have freed one; here none counts.
+quarter of a MiB (to import a large module is enough), or its heap has as much free in one piece.
+See ``trio_bridge/_engines/_read_memory.py``. The workers have freed one; here none counts.
 """
 
 from __future__ import annotations
