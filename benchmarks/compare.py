@@ -37,6 +37,12 @@ def options() -> argparse.Namespace:
     """The command line's."""
     parser = command_line.parser("The bridge beside others, as ratios.", on=[*CONTENDERS], rounds=9)
     parser.add_argument("--scale", type=int, default=40, help="work per round; default: 40")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=3,
+        help="of each contender, one after the other, which share the rounds; default: 3",
+    )
     parser.add_argument("--report", type=Path, help="don't measure: print what this file holds")
     return parser.parse_args()
 
@@ -49,13 +55,28 @@ def measure(chosen: argparse.Namespace, console: Console) -> Results:
         if POSTGRES in names and (missing := stack.enter_context(database.server())):
             results.skipped[POSTGRES] = missing
             names.remove(POSTGRES)
-        live, skipped = stack.enter_context(workers(chosen.on))
-        results.skipped.update(skipped)
-        _run(results, names, live, console)
+        shares = _shares(chosen.rounds, chosen.processes)
+        for number, rounds in enumerate(shares, 1):
+            with workers(chosen.on) as (live, skipped):
+                results.skipped.update(skipped)
+                _run(results, names, live, rounds, f"{number} of {len(shares)}", console)
     return results
 
 
-def _run(results: Results, names: Sequence[str], live: Sequence[Worker], console: Console) -> None:
+def _shares(rounds: int, processes: int) -> list[int]:
+    """The rounds of each process."""
+    each, more = divmod(rounds, processes)
+    return [each + (number < more) for number in range(min(processes, rounds))]
+
+
+def _run(
+    results: Results,
+    names: Sequence[str],
+    live: Sequence[Worker],
+    rounds: int,
+    part: str,
+    console: Console,
+) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,18 +84,17 @@ def _run(results: Results, names: Sequence[str], live: Sequence[Worker], console
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        each = results.rounds + 1
-        count = sum(name in worker.workloads for name in names for worker in live) * each
-        bar = progress.add_task("", total=count)
+        cells = sum(name in worker.workloads for name in names for worker in live)
+        bar = progress.add_task("", total=cells * (rounds + 1))
 
         def show(workload: str, contender: str) -> None:
-            progress.update(bar, description=f"{workload}: {contender}", advance=1)
+            progress.update(bar, description=f"{part}, {workload}: {contender}", advance=1)
 
         for name in names:
-            rounds, errors = alternate(
-                name, live, rounds=results.rounds, scale=results.scale, on_round=show
+            results.add(
+                name,
+                *alternate(name, live, rounds=rounds, scale=results.scale, on_round=show),
             )
-            results.add(name, rounds, errors)
 
 
 def main() -> int:

@@ -51,16 +51,17 @@ class Results:
     """By workload and contender: ``cpu`` and ``wall`` seconds of each round."""
 
     def add(self, workload: str, rounds: Rounds, errors: dict[str, str]) -> None:
-        """Take what :func:`rounds.alternate` has given."""
-        self.seconds[workload] = {
-            contender: {
-                "cpu": [round(times.cpu, 6) for times in results],
-                "wall": [round(times.wall, 6) for times in results],
-            }
-            for contender, results in rounds.items()
-        }
+        """Take what :func:`rounds.alternate` has given; more than once, of other processes."""
+        row = self.seconds.setdefault(workload, {})
         if errors:
-            self.errors[workload] = errors
+            self.errors.setdefault(workload, {}).update(errors)
+        failed = self.errors.get(workload, {})
+        for contender, results in rounds.items():
+            seconds = row.setdefault(contender, {"cpu": [], "wall": []})
+            seconds["cpu"] += [round(times.cpu, 6) for times in results]
+            seconds["wall"] += [round(times.wall, 6) for times in results]
+        for contender in failed:
+            row.pop(contender, None)
 
     def ratio(
         self, cell: tuple[str, str], yardstick: tuple[str, str], what: str = "cpu"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from ._crossing.callers import stack_of
+from ._frames import module_of, package_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,22 +165,14 @@ def _operation(frame: FrameType) -> int:
     return frame.f_code.co_code[frame.f_lasti]
 
 
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", ""))
-
-
-def _package(frame: FrameType) -> str:
-    return _module(frame).partition(".")[0]
-
-
 def _is_hidden(frame: FrameType) -> bool:
-    module = _module(frame)
+    module = module_of(frame)
     return any(module == hidden or module.startswith(f"{hidden}.") for hidden in _HIDDEN)
 
 
 def _works_for_hidden(frame: FrameType | None) -> bool:
     """Whether it is a library function that what is hidden has called: no user's code."""
-    while frame is not None and _package(frame) in _HELPERS:
+    while frame is not None and package_of(frame) in _HELPERS:
         if _is_hidden(frame):
             return True
         frame = frame.f_back

@@ -87,6 +87,18 @@ def test_the_ratio_is_of_rounds_that_ran_beside_each_other():
     assert spread([5]).quarter == 5
 
 
+def test_the_rounds_of_several_processes_count_together_unless_one_has_failed():
+    results = Results({}, 2, 1)
+    results.add("timeouts", {"stock": [Times(1, 1)], "thread": [Times(2, 1)]}, {})
+    results.add("timeouts", {"stock": [Times(1, 1)], "thread": [Times(4, 1)]}, {})
+    ratio = results.ratio(("timeouts", "thread"), ("timeouts", "stock"))
+    assert (ratio.median, ratio.least, ratio.most) == (3, 2, 4)
+    results.add("timeouts", {"stock": [Times(1, 1)]}, {"thread": "it failed"})
+    results.add("timeouts", {"stock": [Times(1, 1)], "thread": [Times(4, 1)]}, {})
+    assert results.ratio(("timeouts", "thread"), ("timeouts", "stock")) is None
+    assert results.errors == {"timeouts": {"thread": "it failed"}}
+
+
 def test_a_bar_that_is_broken_is_found():
     results = Results({}, 1, 1)
     results.add("timeouts", {"stock": [Times(1, 1)], "thread": [Times(1.2, 1)]}, {})

@@ -278,7 +278,11 @@ class Said(BaseException):
     ("interruption", "why"),
     [
         (KeyboardInterrupt(), "by Ctrl-C"),
-        (Said("cancelled due to deadline"), "by its Trio scope, due to deadline,"),
+        (Said("cancelled due to deadline"), "by its Trio scope (deadline)"),
+        (
+            Said("cancelled due to explicit with reason 'late' from task <Task 'x'>"),
+            "by its Trio scope (cancel() with reason 'late' from task <Task 'x'>)",
+        ),
         (Said("Cancelled"), "by its Trio scope"),
     ],
 )

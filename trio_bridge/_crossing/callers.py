@@ -19,8 +19,8 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from .._bridge import by_loop
+from .._frames import is_ours
 from .asyncio_owner import AsyncioOwner
-from .errors import is_ours
 from .host import Host
 from .stack import awaits, frames_down_to
 from .to_asyncio import crossing_to_asyncio, start_guest

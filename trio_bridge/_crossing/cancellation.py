@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from .._frames import package_of
 from .._untrusted import notes_of
 from .stack import awaits, format_awaits
 
@@ -159,7 +160,7 @@ def _waits_at(task: asyncio.Task[object]) -> tuple[str, int]:
     """The innermost line of the task's that is not asyncio's."""
     found = __file__, 0
     for frame, lineno in awaits(getattr(task, "get_coro", _nothing)()):
-        if not str(frame.f_globals.get("__name__", "")).startswith("asyncio."):
+        if package_of(frame) != "asyncio":
             found = frame.f_code.co_filename, lineno
     return found
 

@@ -15,12 +15,12 @@ An exception that doesn't cross is never touched; of one that does, no frame but
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
+from .._frames import BRIDGE, is_ours, package_of
 from .._untrusted import add_note, notes_of, set_context, set_traceback
 from .used_line import Use, line_of, use_at, use_in
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E", bound=BaseException)
 
-_BRIDGE: Final = __name__.partition(".")[0]
 # The word that every note of ours has: by it a second note is not added.
 _DIRECTLY: Final = "directly"
 _TURNED_ROUND: Final = {  # for the adapter that is right, those that are wrong
@@ -53,7 +52,7 @@ _ANOTHER_LOOP: Final = (
 # Frames that are nobody's code: neither the user's nor the bridge's.
 _PLUMBING: Final = frozenset({"asyncio", "trio", "outcome", "contextlib"})
 _THE_FUNCTION: Final = "the function that does it"
-_NOT_THE_USERS: Final = _PLUMBING | {_BRIDGE}
+_NOT_THE_USERS: Final = _PLUMBING | {BRIDGE}
 
 
 def readable(exc: _E) -> _E:
@@ -104,13 +103,13 @@ def _shortened(tb: TracebackType | None) -> TracebackType | None:
     The very same objects, from where on there is nothing to drop. That is nearly always the first
     frame of the user's: what is below was shortened when the exception crossed there.
     """
-    while tb is not None and _owner(tb.tb_frame) == _BRIDGE:
+    while tb is not None and is_ours(tb.tb_frame):
         tb = tb.tb_next
     kept: list[TracebackType] = []
     rest, may_keep = tb, False  # whether a bridge frame may be kept before the next user frame
     while tb is not None:
-        owner = _owner(tb.tb_frame)
-        if owner != _BRIDGE:
+        owner = package_of(tb.tb_frame)
+        if owner != BRIDGE:
             may_keep = may_keep or owner not in _PLUMBING
         elif may_keep:
             may_keep = False
@@ -225,7 +224,7 @@ def place_of_caller() -> Place | None:
     """
     frame = inspect.currentframe()
     while frame is not None:
-        if _owner(frame) not in _NOT_THE_USERS:
+        if package_of(frame) not in _NOT_THE_USERS:
             return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return None
@@ -321,7 +320,7 @@ def _use_in_user_code(exc: BaseException) -> tuple[Use, str]:
     """
     own, last = None, None
     for tb in _chain(exc.__traceback__):
-        if _owner(tb.tb_frame) not in _NOT_THE_USERS:
+        if package_of(tb.tb_frame) not in _NOT_THE_USERS:
             last = tb
             own = own if _is_installed(tb.tb_frame) else tb
     if (met := own or last) is not None:
@@ -349,23 +348,8 @@ def _name(frame: FrameType) -> str:
 
 
 def _raised_in(exc: BaseException, package: str) -> bool:
-    owners = [_owner(tb.tb_frame) for tb in _chain(exc.__traceback__)]
+    owners = [package_of(tb.tb_frame) for tb in _chain(exc.__traceback__)]
     return bool(owners) and owners[-1] == package
-
-
-def is_ours(frame: FrameType) -> bool:
-    """Whether it is a frame of the bridge's code."""
-    return _owner(frame) == _BRIDGE
-
-
-def _owner(frame: FrameType) -> str:
-    """The top-level package that a frame's code belongs to."""
-    return _package(str(frame.f_globals.get("__name__", "")))
-
-
-@functools.lru_cache(maxsize=1000)
-def _package(module: str) -> str:
-    return module.partition(".")[0]
 
 
 def _chain(tb: TracebackType | None, end: TracebackType | None = None) -> Iterator[TracebackType]:

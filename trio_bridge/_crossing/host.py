@@ -467,5 +467,7 @@ def _why(interruption: BaseException | None) -> str:
     if isinstance(interruption, KeyboardInterrupt):
         return "by Ctrl-C"
     # Trio says why ("cancelled due to deadline") since its version 0.31.
-    details = str(interruption).removeprefix("cancelled ")
-    return f"by its Trio scope, {details}," if details.startswith("due") else "by its Trio scope"
+    _, is_told, reason = str(interruption).partition("cancelled due to ")
+    if reason == "explicit" or reason.startswith("explicit "):
+        reason = reason.replace("explicit", "cancel()", 1)
+    return f"by its Trio scope ({reason})" if is_told else "by its Trio scope"

@@ -20,6 +20,7 @@ from .. import _private
 from .._crossing.host import Host
 from .._crossing.stack import awaits, frames_down_to
 from .._crossing.to_trio import TrioCall
+from .._frames import BRIDGE, module_of, package_of
 from ._data import Frame
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
 Segment = tuple[Frame, ...]
 
-_BRIDGE: Final = __name__.partition(".")[0]
-_LEFT_OUT: Final = frozenset({_BRIDGE, "contextlib", "outcome"})
+_LEFT_OUT: Final = frozenset({BRIDGE, "contextlib", "outcome"})
 _LIBRARIES: Final = frozenset({"asyncio", "trio"})
 
 
@@ -84,11 +84,11 @@ class Stacks:
     def is_of(self, package: str, coro: Any) -> bool:
         """Whether a task's first function belongs to a package."""
         frame = next((frame for frame, _ in awaits(coro)), None)
-        return frame is not None and _owner(frame) == package
+        return frame is not None and package_of(frame) == package
 
     def is_ours(self, coro: Any) -> bool:
         """Whether a task's first function is the bridge's own."""
-        return self.is_of(_BRIDGE, coro)
+        return self.is_of(BRIDGE, coro)
 
     def release(self) -> None:
         """Let go of all frames."""
@@ -125,8 +125,7 @@ class Stacks:
             file = code.co_filename
             text = linecache.getline(file, lineno or 0).strip()
             found = Frame(code.co_qualname, file, lineno or 0, text)
-            module = str(frame.f_globals.get("__name__", ""))
-            line = self._lines[key] = _Line(module, module.partition(".")[0], code, found)
+            line = self._lines[key] = _Line(module_of(frame), package_of(frame), code, found)
         return line
 
 
@@ -135,7 +134,7 @@ def _segments(lines: list[_Line]) -> list[Segment]:
     segments = [_readable(lines[begin:end]) for begin, end in pairwise(begins)]
     if (
         lines
-        and lines[0].owner == _BRIDGE
+        and lines[0].owner == BRIDGE
         and not any(_is_users(line) for line in lines[: begins[1]])
     ):
         segments[0] = ()
@@ -162,10 +161,6 @@ def _is_users(line: _Line) -> bool:
 def _running_frame(coro: Any) -> FrameType | None:
     frame: FrameType | None = getattr(coro, "cr_frame", None)
     return frame if frame is not None and getattr(coro, "cr_running", False) else None
-
-
-def _owner(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 _WAITING: Final = Host.__module__
