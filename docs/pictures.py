@@ -180,7 +180,7 @@ def pump() -> None:
     picture.words(
         320, 332, "one after the other, until nothing is left to do", kind="note", anchor="middle"
     )
-    picture.words(320, 350, "or half a millisecond is over", kind="note", anchor="middle")
+    picture.words(320, 350, "or a millisecond is over", kind="note", anchor="middle")
 
     picture.arrow((220, 366), (220, 420))
     picture.words(210, 396, "time is over", kind="note", anchor="end")

@@ -62,7 +62,7 @@ def test_two_ends_in_one_loop_do_not_wait_for_trio(passes_of):
             writer.close()
             await writer.wait_closed()
 
-    # A batch of turns ends after half a millisecond: on a machine that stands still, with each.
+    # A batch of turns ends after a millisecond: on a machine that stands still, with each.
     assert passes_of(talk) < messages
 
 
