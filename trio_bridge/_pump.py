@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from ._asyncio_side import AsyncioSide
     from ._engines import Engine
 
-# The budget between two checkpoints. A pass of Trio's scheduler costs some 15 µs, as its code isn't in
-# the processor's caches then: a millisecond makes it one and a half per cent, and other Trio tasks
-# wait a millisecond at most (or one turn, if longer). Half of that cost aiohttp 1.6 % more.
+# The budget between two checkpoints. A pass of Trio's scheduler costs some 15 µs, as its code isn't
+# in the processor's caches then: a millisecond makes it one and a half per cent, and other Trio
+# tasks wait a millisecond at most (or one turn, if longer). Half of that cost aiohttp 1.6 % more.
 # The count bounds it on a virtual clock, where schedules must not depend on the machine's speed.
 SECONDS_PER_BATCH: Final = 0.001
 TURNS_PER_BATCH: Final = 100

@@ -20,6 +20,7 @@ from trio_bridge._crossing.to_trio import TrioCall, caller, delivered
 PACKAGE = Path(trio_bridge.__file__).parent
 OURS = (
     f"{PACKAGE / '_crossing'}/",
+    f"{PACKAGE / '_frames.py'}",
     *(f"{PACKAGE / f'_{x}nursery.py'}" for x in ("", "task_", "call_", "guest_")),
 )
 
@@ -161,7 +162,8 @@ async def in_trio():
 IN_TRIO = {
     # before anything has begun
     *("AsyncioNursery.start_soon", "AsyncioNursery.start", "AsyncioNursery.cancel_scope", "_check"),
-    *("open_asyncio_nursery", "_OpenNursery.__init__", "place_of_caller", "_owner", "_package"),
+    *("open_asyncio_nursery", "_OpenNursery.__init__", "place_of_caller"),
+    *("package_of", "module_of", "_top_level"),
     *("crossing_to_asyncio", "AsyncioOwner.__init__", "AsyncioManager.__init__"),
     # around code of the user's
     *("CallScope.__enter__", "CallScope.__exit__", "TrioCall.run_in_scope"),

@@ -59,8 +59,8 @@ class SelectorEngine(StdlibEngine):
             return NOW
         # What callbacks do after an event may make a descriptor ready, where both ends of a
         # connection are in this loop: another poll (a microsecond) is cheaper than to be parked and
-        # woken (ten). To learn where it is in vain, and leave it out there, was tried twice: no gain
-        # in asyncpg, and 2 to 7 % more instructions in short turns.
+        # woken (ten). To learn where it is in vain, and leave it out there, was tried twice: no
+        # gain in asyncpg, and 2 to 7 % more instructions in short turns.
         if self._ready or (had_callbacks and self._had_events):
             return NOW
         self._had_events = False
