@@ -31,6 +31,21 @@ def test_a_worker_runs_rounds():
     assert 0 < second.wall < 10
 
 
+def test_what_reads_has_a_round_where_each_read_maps_memory():
+    with Worker("stock-cramped") as worker:
+        assert "asyncpg" in worker.workloads
+        assert "timeouts" not in worker.workloads
+        assert 0 < worker.run("echo, streams, 1", 1).cpu < 10
+
+
+def test_what_a_read_costs_is_measured():
+    result = run_script("reads.py", "trio", "bridge-selector")
+    assert result.returncode == 0, result.stderr
+    cost = json.loads(result.stdout)
+    assert cost["faults"] < 0.1
+    assert 0 < cost["microseconds"] < 10_000
+
+
 def test_a_worker_says_why_it_can_not_run(monkeypatch, tmp_path):
     (tmp_path / "trio_asyncio.py").write_text("raise AttributeError('policies are gone')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{PYTHONPATH}")

@@ -279,6 +279,7 @@ class Said(BaseException):
     [
         (KeyboardInterrupt(), "by Ctrl-C"),
         (Said("cancelled due to deadline"), "by its Trio scope (deadline)"),
+        (Said("cancelled due to explicit"), "by its Trio scope (cancel())"),
         (
             Said("cancelled due to explicit with reason 'late' from task <Task 'x'>"),
             "by its Trio scope (cancel() with reason 'late' from task <Task 'x'>)",
