@@ -8,7 +8,9 @@
    loop's run, if that comes first.
 3. asyncio loses the callback that it was about to call when Ctrl-C comes. If that was a tick, Trio
    would stand for ever: so another is scheduled whenever Ctrl-C is raised.
-4. A handler that somebody else installs wins.
+4. Where Python drops what is raised, it is held back too: in ``__del__``, as Trio does, and in the
+   callbacks of weak references. There asyncio programs lose it.
+5. A handler that somebody else installs wins.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class CtrlC:
     @staticmethod
     def prepare() -> None:
         """Trio is about to start: make it free, if a guest that ended elsewhere has left it."""
+        for callback in _private.weakref_callbacks():
+            uninterrupted(callback)
         left = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
         if isinstance(left, CtrlC) and not left.is_here:
             left.give_back()
@@ -123,11 +127,15 @@ class CtrlC:
 
 def _innermost_of_ours(frame: FrameType | None) -> CodeType | None:
     """The innermost code around the frame that says who handles Ctrl-C."""
+    dropping = None
     while frame is not None:
-        if frame.f_code in _uninterrupted or frame.f_code in _of_trio:
-            return frame.f_code
+        code = frame.f_code
+        if code in _uninterrupted or code in _of_trio:
+            return code  # in a tick Trio knows of ``__del__`` by itself
+        if code.co_name == "__del__":
+            dropping = code
         frame = frame.f_back
-    return None
+    return dropping
 
 
 def _is_main_thread() -> bool:

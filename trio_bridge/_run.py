@@ -243,7 +243,8 @@ class _OpenLoop(AbstractAsyncContextManager["asyncio.AbstractEventLoop", None]):
         if self._was_entered:
             raise RuntimeError(f"what open_loop() returns is for one block. Write\n{_BLOCK}\nagain")
         self._tree_signal.check_thread()
-        _private.hold_ctrl_c_in_weakref_callbacks()
+        for callback in _private.weakref_callbacks():
+            trio.lowlevel.enable_ki_protection(callback)
         self._engine = engine = make_engine(self._engine_name)
         self._was_entered = True
         loop = engine.loop

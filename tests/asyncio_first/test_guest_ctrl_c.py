@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+import weakref
 
 import pytest
 import trio
@@ -232,3 +234,55 @@ def test_a_second_ctrl_c_does_not_wait_until_the_loop_is_closed(make_loop):
     loop.close()
     assert notes == ["cleaned up"]
     assert loop.is_closed()
+
+
+# ---- where Python drops what is raised
+
+
+class PressesCtrlC:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+class PressesCtrlCToForget(set):
+    """What a weak set takes a dead reference out of."""
+
+    def discard(self, reference):
+        signal.raise_signal(signal.SIGINT)
+        super().discard(reference)
+
+
+def drop_by_count():
+    PressesCtrlC()
+
+
+def drop_in_a_cycle():
+    presses = PressesCtrlC()
+    presses.itself = presses
+    del presses
+    gc.collect()
+
+
+def drop_out_of_a_weak_set():
+    thing = type("Thing", (), {})()
+    things = weakref.WeakSet([thing])
+    things.data = PressesCtrlCToForget(things.data)
+    del thing
+
+
+@pytest.mark.parametrize("drop", [drop_by_count, drop_in_a_cycle, drop_out_of_a_weak_set])
+@pytest.mark.filterwarnings("error")
+def test_ctrl_c_while_something_is_dropped_is_not_lost(make_loop, drop):
+    reached = []
+
+    async def main():
+        await start_trio()
+        drop()
+        reached.append("after it")
+        await asyncio.sleep(5)
+        reached.append("it was lost")
+
+    loop = make_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(main())
+    assert reached == ["after it"]

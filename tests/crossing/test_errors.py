@@ -174,6 +174,42 @@ async def trio_generator_fails():
         pass
 
 
+async def trio_generator_ends():
+    async for _ in aio2trio(two)():
+        pass
+
+
+async def two():
+    for number in range(2):
+        await trio.lowlevel.checkpoint()
+        yield number
+
+
+async def trio_iterator_ends():
+    async for _ in aio2trio(Items(trio.lowlevel.checkpoint)):
+        pass
+
+
+async def iterator_ends():
+    async for _ in trio2aio(Items(lambda: asyncio.sleep(0))):
+        pass
+
+
+class Items:
+    def __init__(self, checkpoint):
+        self.left = 2
+        self.checkpoint = checkpoint
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await self.checkpoint()
+        self.left -= 1
+        if self.left < 0:
+            raise StopAsyncIteration
+
+
 async def method_of_a_view_fails():
     await trio2aio(Failing()).fail()
 
@@ -189,6 +225,8 @@ class Failing:
     [
         *map(trio2aio, (fails_at_once, fails_later, calls_trio, in_own_task, deeper)),
         *map(trio2aio, (asyncio_body_fails, child_fails, trio_generator_fails)),
+        *map(trio2aio, (trio_generator_ends, trio_iterator_ends)),
+        iterator_ends,
         *(times_out, body_fails, body_times_out, generator_fails, method_of_a_view_fails),
     ],
 )
@@ -200,7 +238,7 @@ async def test_an_error_that_crossed_makes_no_cycle(fn):
             await fn()
 
     def count():
-        kinds = (asyncio.Future, ValueError, Host)
+        kinds = (asyncio.Future, ValueError, StopAsyncIteration, Host)
         return sum(isinstance(obj, kinds) for obj in gc.get_objects())
 
     await call()  # what is made once

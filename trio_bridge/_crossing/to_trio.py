@@ -69,7 +69,7 @@ async def _call(
         return await call
     finally:
         delivered(call, task)
-        del task  # an error leads to this frame: no cycles
+        del call, task  # an error leads to this frame: no cycles
 
 
 def caller(loop: asyncio.AbstractEventLoop) -> tuple[Bridge, asyncio.Task[Any]]:
@@ -96,7 +96,7 @@ async def outcome(call: TrioCall) -> Any:
         return await call
     finally:
         delivered(call, task)
-        del task  # an error leads to this frame: no cycles
+        del call, task  # an error leads to this frame: no cycles
 
 
 @uninterrupted

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from trio.lowlevel import Abort
 
+from .._guest_ctrl_c import uninterrupted
 from .._private import get_running_loop
 from .context import carry_back
 from .to_trio import TrioCall, caller, outcome, trio_task_of
@@ -102,11 +103,13 @@ class TrioOwner:
             with contextlib.suppress(RuntimeError):  # the loop was closed at this very moment
                 self.bridge.loop.call_soon_threadsafe(self.end)
 
+    @uninterrupted
     def end(self) -> None:
         """Nobody will call again: take the last step now."""
         self._is_abandoned = True
         self._wake()
 
+    @uninterrupted  # else it may be forgotten, and never woken
     def _wake(self) -> None:
         if self._task is not None:
             task, self._task = self._task, None

@@ -127,7 +127,7 @@ from .trio_scheduler import (
     trio_run_vars,
 )
 from .uvloop_door import UvloopDoor
-from .weakref_callbacks import hold_ctrl_c_in_weakref_callbacks
+from .weakref_callbacks import weakref_callbacks
 
 __all__ = [
     "TASKS_TELL_CONTEXT",
@@ -147,7 +147,6 @@ __all__ = [
     "forget_source_frames",
     "frames_by_thread",
     "get_running_loop",
-    "hold_ctrl_c_in_weakref_callbacks",
     "is_future_type",
     "is_mapped",
     "is_pytest_asyncio_fixture",
@@ -170,4 +169,5 @@ __all__ = [
     "trio_run_vars",
     "waited_for_by",
     "was_never_made",
+    "weakref_callbacks",
 ]

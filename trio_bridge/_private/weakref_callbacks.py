@@ -1,21 +1,23 @@
-"""Ctrl-C in the callbacks of the standard library's weak collections."""
+"""The callbacks of the standard library's weak collections."""
 
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-import trio
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
-def hold_ctrl_c_in_weakref_callbacks() -> None:
-    """Let Trio deliver a Ctrl-C that comes there a little later.
+def weakref_callbacks() -> Iterator[Callable[..., Any]]:
+    """Functions that have the code of all of them.
 
-    Python calls them whenever something goes, and drops what they raise: the Ctrl-C was lost. A
-    loop has a ``WeakSet`` of its async generators. Trio knows the same of ``__del__``.
+    Python calls them whenever something goes, and drops what they raise: a Ctrl-C that comes there
+    is lost, if it isn't held back. A loop has a ``WeakSet`` of its async generators.
     """
     collections: tuple[object, ...] = (WeakSet(), WeakKeyDictionary(), WeakValueDictionary())
     for collection in collections:
         callback = getattr(collection, "_remove", None)
         if inspect.isfunction(callback):
-            trio.lowlevel.enable_ki_protection(callback)  # its code: that of all of them
+            yield callback

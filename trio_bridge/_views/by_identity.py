@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-import trio
+from .._guest_ctrl_c import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class ByIdentity(Generic[V]):
     def __setitem__(self, key: Any, value: V) -> None:
         number, values, keys = id(key), self._values, self._keys
 
-        @trio.lowlevel.enable_ki_protection  # Python drops what it raises: a Ctrl-C was lost
+        @uninterrupted  # Python drops what it raises: a Ctrl-C was lost
         def forget(dead: object) -> None:
             if keys.get(number) is dead:
                 del keys[number]
