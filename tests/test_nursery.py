@@ -18,6 +18,7 @@ import trio.testing
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
 from trio_bridge._direct_tasks import DirectTasks
+from trio_bridge._nursery import BlockNursery
 
 
 class ExpectedError(Exception):
@@ -791,6 +792,48 @@ async def test_an_exit_of_on_error_leaves_the_loop_bare():
             current_loop().call_soon(crash)
             await trio.sleep_forever()
     assert worker.log == ["worker cleans up", "worker ended"]
+
+
+async def ends():
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(asyncio.sleep, 0)
+        await trio2aio(by_create_task)(lambda: asyncio.sleep(0))
+
+
+async def is_cancelled():
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(asyncio.sleep, 1000)
+        await trio2aio(by_create_task)(lambda: asyncio.sleep(1000))
+        nursery.cancel_scope.cancel()
+
+
+async def fails_with_a_sibling():
+    with pytest.raises(ExceptionGroup):
+        async with open_asyncio_nursery() as nursery:
+            nursery.start_soon(fail)
+            nursery.start_soon(asyncio.sleep, 1000)
+
+
+@pytest.mark.parametrize("once", [ends, is_cancelled, fails_with_a_sibling])
+async def test_a_nursery_and_its_tasks_go_when_they_are_done_with(once):
+    """Not at the garbage collector's next run."""
+
+    def count():
+        kinds = (BlockNursery, asyncio.Future, asyncio.CancelledError, ValueError)
+        return sum(isinstance(obj, kinds) for obj in gc.get_objects())
+
+    await once()  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        await trio2aio(asyncio.sleep)(0)  # the loop remembers who gave it its last turn
+        before = count()
+        for _ in range(3):
+            await once()
+        await trio2aio(asyncio.sleep)(0)
+        assert count() <= before
+    finally:
+        gc.enable()
 
 
 async def test_a_failed_nursery_leaves_no_garbage():

@@ -19,8 +19,6 @@ from ._owned_tasks import OwnedTasks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._task_nursery import TaskNursery
-
 MOST_KNOWN: Final = 1000
 
 
@@ -29,8 +27,8 @@ class LoopTasks(OwnedTasks):
 
     __slots__ = ("left",)
 
-    def __init__(self, nursery: TaskNursery) -> None:
-        super().__init__(nursery)
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self.left = MOST_KNOWN
         """How many more are to be known."""
 
@@ -45,7 +43,7 @@ class LoopTasks(OwnedTasks):
         if self.left:
             yield from super().known()
             return
-        loop = self.nursery.loop
+        loop = self.loop
         # On Python 3.11 the collector doesn't get to see which loop a task refers to.
         found = gc.get_referrers(loop) if sys.version_info >= (3, 12) else gc.get_objects()
         for thing in found:

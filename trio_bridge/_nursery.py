@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVarTuple
 
 import trio
 
-from ._bridge import below, current_bridge, owning
+from ._bridge import below, by_loop, current_bridge, owning
 from ._crossing import call_trio_plain, crossing_to_asyncio
 from ._crossing.errors import note_scope, place_of_caller, trim
 from ._private import get_running_loop
@@ -167,7 +167,16 @@ class BlockNursery(TaskNursery):
         """For a person."""
         if not self.is_open:
             return "ended"
-        return f"{self._children} started in it, {len(self.tasks.running())} by asyncio code"
+        return f"{self._children} started in it, {len(self.running_tasks())} by asyncio code"
+
+    def running_tasks(self) -> set[asyncio.Task[Any]]:
+        """The asyncio tasks that have not ended, however they were started."""
+        bridge = by_loop.get(self.loop)
+        if bridge is None:
+            return set()  # the nursery has outlived its loop, which has ended them
+        tracking = bridge.tracking
+        assert tracking is not None
+        return self.tasks.known_running().union(tracking.direct.of(self))
 
     # ---- its children
 
@@ -244,7 +253,7 @@ class BlockNursery(TaskNursery):
 
     def to_cancel(self) -> set[asyncio.Task[Any]]:
         """All tasks of the nursery."""
-        tasks = self.tasks.running() | self.callers
+        tasks = self.running_tasks() | self.callers
         self._cancelled.update(tasks)
         return tasks
 
@@ -278,7 +287,7 @@ class BlockNursery(TaskNursery):
 
     def _has_running(self) -> bool:
         # No strong references: a task that nobody awaits is found when it fails, if nobody has it.
-        self._running = [weakref.ref(task) for task in self.tasks.running()]
+        self._running = [weakref.ref(task) for task in self.running_tasks()]
         return bool(self._running)
 
     def _reports(self) -> bool:
@@ -324,15 +333,21 @@ def _as_task(
     return coro  # type: ignore[no-any-return]
 
 
+def _name_current_task(name: str) -> None:
+    # Apart, as an error of the child leads to its frames, and the task to the error: no cycles.
+    task = asyncio.current_task()
+    if task is not None:
+        task.set_name(name)
+
+
 async def _run_in_task(
     name: str | None,
     async_fn: Callable[..., Awaitable[object]],
     args: tuple[Any, ...],
     options: dict[str, Any],
 ) -> None:
-    task = asyncio.current_task()
-    if name is not None and task is not None:
-        task.set_name(name)
+    if name is not None:
+        _name_current_task(name)
     awaitable: object = async_fn(*args, **options)
     if not inspect.isawaitable(awaitable):
         raise TypeError(

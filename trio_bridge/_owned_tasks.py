@@ -17,22 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from . import _private
-from ._bridge import by_loop
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Iterator
 
-    from ._task_nursery import TaskNursery
-
 
 class OwnedTasks:
     """See the rules above."""
 
-    __slots__ = ("nursery", "refs")
+    __slots__ = ("loop", "refs")
 
-    def __init__(self, nursery: TaskNursery) -> None:
-        self.nursery: Final = nursery
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop: Final = loop
         self.refs: Final[set[ref[asyncio.Task[Any]]]] = set()
         """Each discards itself when its task goes."""
 
@@ -44,15 +41,6 @@ class OwnedTasks:
             # What a task factory has put around a task can't be weakly referred to: the task in it
             # is found as those of rule 3 are.
             pass
-
-    def running(self) -> set[asyncio.Task[Any]]:
-        """The tasks that have not ended."""
-        bridge = by_loop.get(self.nursery.loop)
-        if bridge is None:
-            return set()  # the nursery has outlived its loop, which has ended them
-        tracking = bridge.tracking
-        assert tracking is not None
-        return self.known_running().union(tracking.direct.of(self.nursery))
 
     def known_running(self) -> set[asyncio.Task[Any]]:
         """Those of them that came from ``create_task``."""
@@ -76,7 +64,7 @@ class OwnedTasks:
         has_reported = False
         for task in {*self.known(), *others}:
             if _is_unawaited(task):
-                self.nursery.loop.call_exception_handler(
+                self.loop.call_exception_handler(
                     {
                         "message": "Task exception was never retrieved",
                         "exception": task.exception(),  # which retrieves it

@@ -49,7 +49,7 @@ class TaskNursery(CallNursery):
         tasks: OwnedTasks | None = None,
     ) -> None:
         super().__init__(loop)
-        self.tasks: Final = OwnedTasks(self) if tasks is None else tasks
+        self.tasks: Final = OwnedTasks(loop) if tasks is None else tasks
         self.errors: Final[list[BaseException]] = []
         """The errors that nobody awaits."""
         self.scope: Final = scope
@@ -123,7 +123,7 @@ class LoopNursery(TaskNursery):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.body_scope: Final = trio.CancelScope()
-        self.loop_tasks: Final = LoopTasks(self)
+        self.loop_tasks: Final = LoopTasks(loop)
         super().__init__(loop, self.body_scope, self.loop_tasks)
         self.exits: Final[list[BaseException]] = []
 

@@ -183,7 +183,9 @@ class TrioManager:
         try:
             value = await self._enter()
         except BaseException as exc:
-            if self.scope.__exit__(type(exc), exc, exc.__traceback__):
+            scope = self.scope
+            del self  # the error leads here, and we to the task that may end by it: no cycles
+            if scope.__exit__(*details(exc)):
                 return None
             raise
         self.trio_task = task = trio.lowlevel.current_task()
@@ -214,8 +216,9 @@ class TrioManager:
 
     @trio.lowlevel.disable_ki_protection
     async def _enter(self) -> Any:
-        manager = self.manager
-        if self._is_async:
+        manager, is_async = self.manager, self._is_async
+        del self  # as above
+        if is_async:
             entering = type(manager).__aenter__(manager)
             check_awaitable(entering, "__aenter__")
             return await entering
@@ -259,6 +262,7 @@ class _Enter(TrioCall):
             return await self.manager.enter_in_trio()
         finally:
             self.has_run = True
+            del self  # an error leads here, and the call to the error: no cycles
 
 
 class _Leave(TrioCall):
