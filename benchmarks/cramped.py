@@ -10,6 +10,7 @@ import json
 import sys
 
 import workloads
+from reads import reads
 from timing import timed
 
 
@@ -24,6 +25,9 @@ async def main(workload: str, scale: int) -> None:
     await timed(workloads.ASYNCIO[workload], scale)
     kept += fill_gaps()
     times = await timed(workloads.ASYNCIO[workload], scale)
+    faults = (await reads())["faults"]
+    if faults < 1:
+        sys.exit(f"A read mapped no memory: {faults} page faults each. So this was no such round")
     print(json.dumps(times._asdict()))
 
 

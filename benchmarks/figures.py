@@ -69,12 +69,12 @@ def _cell(results: Results, bar: Bar) -> str:
 
 def headline(measured: Sequence[Results]) -> str:
     """What was measured, and on what."""
-    versions = ", ".join(map(_version, measured))
+    rounds = " and ".join(f"{results.rounds} (scale {results.scale})" for results in measured)
     first = measured[0]
     return (
-        f"CPython {versions}; {first.machine['date']}, {first.machine['cores']} shared cores. "
-        f"CPU time, the median ratio of {first.rounds} rounds (scale {first.scale}), and the "
-        "least and the most. What is over its bar is bold."
+        f"CPython {', '.join(map(_version, measured))}; {first.machine['date']}, "
+        f"{first.machine['cores']} shared cores. CPU time, the median ratio of {rounds} rounds, "
+        "and the least and the most. What is over its bar is bold."
     )
 
 

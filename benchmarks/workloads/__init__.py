@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import asyncio_code, echo, http, postgres
+from . import asyncio_code, echo, elsewhere, http, postgres
 from ._preparing import plain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "SUSPENDING",
     "TO_TRIO",
     "VIEW_CALL",
+    "WITHOUT_BAR",
     "YARDSTICKS",
     "plain",
     "round_scale",
@@ -45,8 +46,13 @@ ASYNCIO: Final[dict[str, Workload]] = {
     "echo, protocols, 1000": echo.protocols(1000, 0.25),
     "aiohttp": http.requests,
     "asyncpg": postgres.selects,
+    "wakes, 1 connection": elsewhere.wakes(1, 40),
+    "wakes, 4 connections": elsewhere.wakes(4, 10),
 }
 """Asyncio code, the same on every loop."""
+
+WITHOUT_BAR: Final = ("wakes, 1 connection", "wakes, 4 connections")
+"""What is measured to be known."""
 
 CROSSING: Final = "crossing that doesn't suspend"
 SUSPENDING: Final = "crossing that suspends"
@@ -75,6 +81,7 @@ _LONGER: Final = {
     "echo, 1 connection": 2,
     "echo, streams, 1": 2,
     "echo, protocols, 1": 2,
+    **dict.fromkeys(WITHOUT_BAR, 2),
     "echo, 1000 connections": 3,
     "echo, streams, 1000": 3,
     "echo, protocols, 1000": 3,

@@ -38,6 +38,19 @@ def test_what_reads_has_a_round_where_each_read_maps_memory():
         assert 0 < worker.run("echo, streams, 1", 1).cpu < 10
 
 
+def test_a_round_where_reads_map_no_memory_is_none(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(2**24))
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", str(2**24))
+    result = run_script("cramped.py", "echo, streams, 1", 1)
+    assert result.returncode == 1
+    assert "A read mapped no memory" in result.stderr
+
+
+def test_a_client_in_another_process_wakes_the_server():
+    with Worker("bridge-selector") as worker:
+        assert 0 < worker.run("wakes, 4 connections", 1).cpu < 10
+
+
 def test_what_a_read_costs_is_measured():
     result = run_script("reads.py", "trio", "bridge-selector")
     assert result.returncode == 0, result.stderr

@@ -35,6 +35,7 @@ def test_the_page_gets_its_tables(tmp_path, monkeypatch):
     figures.main()
     figures.main()  # what it has written it finds again
     text = page.read_text()
+    assert "of 3 (scale 1) and 3 (scale 1) rounds" in text
     assert text.startswith(f"before\n{figures.BEGIN}CPython 3.13.0, 3.14.8; 2026-11-26, 2 shared")
     assert text.endswith(f"\n\n{figures.END}after\n")
     assert "| selector engine, of stock asyncio | bar | 3.13 | 3.14 |\n" in text
