@@ -80,7 +80,7 @@ MAY_IMPORT = {
     "pytest_plugin": {"_crossing", "_engines", "_private", "_run", "_views"},
     "streams": {"_bridge", "_untrusted", "_views"},
     "channels": {"_private", "_untrusted", "_views"},
-    "_views": {"_bridge", "_crossing", "_guest", "_private", "_untrusted"},
+    "_views": {"_bridge", "_crossing", "_guest", "_guest_ctrl_c", "_private", "_untrusted"},
     "_crossing": {
         *("_bridge", "_exits", "_frames", "_guest", "_guest_ctrl_c", "_private", "_untrusted"),
     },
