@@ -22,7 +22,10 @@ def main(port: int, connections: int, messages: int) -> None:
         for end in ends:
             missing = len(MESSAGE)
             while missing:
-                missing -= len(end.recv(missing))
+                data = end.recv(missing)
+                if not data:
+                    sys.exit("The server has hung up")
+                missing -= len(data)
     for end in ends:
         end.close()
 

@@ -19,10 +19,26 @@ if TYPE_CHECKING:
 _CLIENT: Final = Path(__file__).parents[1] / "client.py"
 
 
+class _Clients:
+    """All that will connect."""
+
+    def __init__(self, count: int) -> None:
+        self.lost: list[asyncio.Future[None]] = []
+        self.are_here = asyncio.Event()
+        self._count = count
+
+    def connected(self) -> asyncio.Future[None]:
+        """One more is here; what to resolve when it has gone."""
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost.append(lost)
+        if len(self.lost) == self._count:
+            self.are_here.set()
+        return lost
+
+
 class _Server(echo.Echo):
-    def __init__(self, left: list[asyncio.Future[None]]) -> None:
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        left.append(self._lost)
+    def __init__(self, clients: _Clients) -> None:
+        self._lost = clients.connected()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set_result(None)
@@ -33,23 +49,26 @@ def wakes(connections: int, messages: int) -> Workload:
 
     @asynccontextmanager
     async def prepared(scale: int) -> AsyncIterator[Body]:
-        left: list[asyncio.Future[None]] = []
+        clients = _Clients(connections)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Server(left), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: _Server(clients), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         command = [sys.executable, str(_CLIENT), str(port), str(connections), str(messages * scale)]
         # Not asyncio's own: its watchers differ from loop to loop.
         with subprocess.Popen(command, stdin=subprocess.PIPE) as client:  # noqa: ASYNC220
-            while len(left) < connections:
-                await asyncio.sleep(0.01)
+            try:
+                await clients.are_here.wait()
 
-            async def body() -> None:
-                assert client.stdin is not None
-                client.stdin.close()
-                await asyncio.wait(left)
+                async def body() -> None:
+                    assert client.stdin is not None
+                    client.stdin.close()
+                    await asyncio.wait(clients.lost)
 
-            yield body
-        assert client.returncode == 0
+                yield body
+            except BaseException:
+                client.kill()  # it would wait for answers that don't come, and the block for it
+                raise
+        assert client.returncode == 0, "the client has not got all its messages back"
         server.close()
         await server.wait_closed()
 

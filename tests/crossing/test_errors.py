@@ -11,6 +11,7 @@ import traceback
 
 import pytest
 import trio
+from counted_items import Items
 
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
@@ -193,21 +194,6 @@ async def trio_iterator_ends():
 async def iterator_ends():
     async for _ in trio2aio(Items(lambda: asyncio.sleep(0))):
         pass
-
-
-class Items:
-    def __init__(self, checkpoint):
-        self.left = 2
-        self.checkpoint = checkpoint
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        await self.checkpoint()
-        self.left -= 1
-        if self.left < 0:
-            raise StopAsyncIteration
 
 
 async def method_of_a_view_fails():

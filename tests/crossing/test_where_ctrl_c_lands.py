@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import trio
+from counted_items import Items
 
 import trio_bridge
 from trio_bridge import _guest_ctrl_c, aio2trio, open_asyncio_nursery, trio2aio
@@ -63,21 +64,6 @@ class Manager:
 
     async def __aexit__(self, *details):
         await self.checkpoint()
-
-
-class Items:
-    def __init__(self, checkpoint):
-        self.checkpoint = checkpoint
-        self.left = 2
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        await self.checkpoint()
-        self.left -= 1
-        if self.left < 0:
-            raise StopAsyncIteration
 
 
 async def steps(checkpoint):
