@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 import time
+import types
+import typing
 import weakref
 from unittest import mock
 
@@ -215,6 +217,19 @@ def test_scopes_of_a_task_outermost_first():
             assert _private.scopes_of(trio.lowlevel.current_task()) == [(own, False)]
 
     trio.run(main)
+
+
+def test_a_nursery_that_is_half_made_is_left_out():
+    """Trio lists it first, and a signal that comes then asks for the tree."""
+
+    class Task:
+        child_nurseries: typing.ClassVar = [
+            made := types.SimpleNamespace(cancel_scope=None, child_tasks=frozenset()),
+            types.SimpleNamespace(cancel_scope=None),
+            types.SimpleNamespace(),
+        ]
+
+    assert _private.nurseries_of(Task()) == [Task.made]
 
 
 def test_without_trios_names_the_tree_has_the_nurseries():

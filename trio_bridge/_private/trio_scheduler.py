@@ -105,6 +105,18 @@ def trio_root_here() -> trio.lowlevel.Task | None:
     return getattr(runner, "init_task", None) if isinstance(runner, _runner_class) else None
 
 
+def nurseries_of(task: trio.lowlevel.Task) -> list[trio.Nursery]:
+    """The nurseries that a Trio task has open, outermost first, but for one that is half made.
+
+    Trio lists a nursery before it gives it a scope and children, and a signal may come between.
+    """
+    return [
+        nursery
+        for nursery in task.child_nurseries
+        if hasattr(nursery, "cancel_scope") and hasattr(nursery, "child_tasks")
+    ]
+
+
 def scopes_of(task: trio.lowlevel.Task) -> list[tuple[trio.CancelScope, bool]]:
     """The cancel scopes that a Trio task is in and has opened itself, outermost first.
 
@@ -119,7 +131,7 @@ def scopes_of(task: trio.lowlevel.Task) -> list[tuple[trio.CancelScope, bool]]:
             found.append((status._scope, status._scope._cancel_called))
             status = status._parent
     except AttributeError:
-        return [(child.cancel_scope, False) for child in task.child_nurseries]
+        return [(child.cancel_scope, False) for child in nurseries_of(task)]
     found.reverse()
     return found
 

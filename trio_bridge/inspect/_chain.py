@@ -52,7 +52,9 @@ class Chain:
         self._know: Final = know
         own, *of_calls = stacks.of_task(task.coro)
         self._of_calls: Final[Iterator[Segment]] = iter(of_calls)
-        self._nurseries: Final = {id(nursery.cancel_scope) for nursery in task.child_nurseries}
+        self._nurseries: Final = {
+            id(nursery.cancel_scope) for nursery in _private.nurseries_of(task)
+        }
         self._guests: Final = know.guests.get(task, [])
         self._around: Final[set[asyncio.Task[Any]]] = set()
         """The asyncio tasks that the chain has come by."""

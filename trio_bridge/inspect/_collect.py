@@ -134,19 +134,19 @@ class _Collector:
         clock = _private.clock_of(root)
         now = None if clock is None else clock.current_time()
         pending: list[tuple[trio.lowlevel.Task, Draft]] = []
-        for nursery in reversed(root.child_nurseries):  # first that of the main task
+        for nursery in reversed(_private.nurseries_of(root)):  # first that of the main task
             pending += _start(nursery, run)
         for task, draft in pending:  # which grows
             Chain(task, draft, self._drafts, self._know, self._stacks).follow(now)
             is_system_task = draft.parent is run and not draft.children
             if is_system_task and self._is_trios_own(task, root):
                 draft.is_hidden = True
-            for nursery in task.child_nurseries:
+            for nursery in _private.nurseries_of(task):
                 place = self._drafts.nurseries.get(id(nursery.cancel_scope), draft)
                 pending += _start(nursery, place)
 
     def _is_trios_own(self, task: trio.lowlevel.Task, root: trio.lowlevel.Task) -> bool:
-        system_nursery = root.child_nurseries[:1]
+        system_nursery = _private.nurseries_of(root)[:1]
         return task.parent_nursery in system_nursery and self._stacks.is_of("trio", task.coro)
 
     # ---- what is not in a chain
@@ -184,7 +184,7 @@ def _coroutines(roots: Iterable[trio.lowlevel.Task]) -> Iterator[Any]:
     while pending:
         task = pending.pop()
         yield task.coro
-        for nursery in task.child_nurseries:
+        for nursery in _private.nurseries_of(task):
             pending += nursery.child_tasks
 
 
