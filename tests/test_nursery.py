@@ -1181,6 +1181,34 @@ async def test_a_task_factory_may_return_what_cannot_be_weakly_referred_to(autoj
         assert worker.log == ["worker cleans up", "worker ended"]
 
 
+async def test_a_named_child_need_not_run_in_a_task():
+    class Driven(asyncio.Future):
+        def step(self, coro):
+            with pytest.raises(StopIteration):
+                coro.send(None)
+            self.set_result(None)
+
+        def set_name(self, name):
+            """asyncio calls it, on Python 3.13.0 for one."""
+
+    def factory(loop, coro, **options):
+        future = Driven(loop=loop)
+        loop.call_soon(future.step, coro)
+        return future
+
+    async def work():
+        current.append(asyncio.current_task())
+
+    current = []
+    loop = current_loop()
+    loop.set_task_factory(factory)
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(work, name="worker")
+        await trio.testing.wait_all_tasks_blocked()
+        loop.set_task_factory(None)
+    assert current == [None]
+
+
 @pytest.mark.bridge(cancel_warn_after=1)
 async def test_a_future_of_a_task_factory_that_does_not_end_is_named(autojump_clock):
     class Deaf(asyncio.Future):
