@@ -2801,6 +2801,17 @@ async def test_an_iterable_that_fails_does_so_at_once():
         iter(trio2aio(Broken()))
 
 
+async def test_what_says_that_it_cannot_be_called_is_callable_to_python_all_the_same():
+    class Thing:
+        __call__ = None
+
+    view = trio2aio(Thing())
+    assert callable(Thing())
+    assert callable(view)
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        view()
+
+
 async def test_what_a_class_takes_away_its_view_has_not():
     class NotIterable(list):
         __iter__ = None

@@ -297,7 +297,7 @@ _ASYNC_OF_PLAIN: Final = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 """A view of a plain manager is an async one too, if its class has nothing of one itself."""
 
 
-_SPECIALS: Final = (*_FORWARDED, *dict(_PROTOCOLS), "__exit__")
+_SPECIALS: Final = (*_FORWARDED, *dict(_PROTOCOLS), "__exit__", "__call__")
 
 
 def view_class_of(views: Views, cls: Any) -> type[View]:

@@ -45,7 +45,8 @@ class Runner:
         """
 
     def note(self, what: str) -> None:
-        self.log.append((round(self._clock(), 4), what, VARIABLE.get()))
+        # A program's times have six digits, and so their sums, but for what floats add to them.
+        self.log.append((round(self._clock(), 6), what, VARIABLE.get()))
 
     def other(self, side: Side) -> Side:
         if not self._crosses:
