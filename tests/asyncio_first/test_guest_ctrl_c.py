@@ -41,8 +41,11 @@ class Notes(list):
         try:
             await async_fn()
         except BaseException as exc:
-            await asyncio.sleep(0)
-            self.append(type(exc))
+            try:
+                # Where Ctrl-C cancels the task, the loop's end may cancel it once more meanwhile.
+                await asyncio.sleep(0)
+            finally:
+                self.append(type(exc))
             raise
 
 
