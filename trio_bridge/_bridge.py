@@ -226,13 +226,19 @@ class Bridge:
             or (self.starting is not None and task.get_coro() is self.starting)
         )
 
-    def cancel_adopted(self, task: asyncio.Task[Any]) -> None:
-        """Cancel an asyncio task together with the Trio scopes that it has open.
+    def cancel_owned(self, task: asyncio.Task[Any]) -> None:
+        """Cancel an asyncio task, as what owns it ends, together with the Trio scopes it has open.
 
-        For who cancels all that is around it. By ``Task.cancel()`` alone the Trio code in these
-        scopes would learn of it only when the task leaves them, and the guests in there would be
-        cancelled by nobody that their hosts know of.
+        Once, though Ctrl-C, its nursery and the loop may come one after the other: a second
+        ``cancel()`` would cut its clean-up short. It comes if the task has taken the first back, by
+        ``uncancel()``.
+
+        By ``Task.cancel()`` alone the Trio code in these scopes would learn of it only when the
+        task leaves them, and the guests in there would be cancelled by nobody that their hosts know
+        of.
         """
+        if task in self.cancelled_by_owner and (task.cancelling() or task in self.owing):
+            return
         self.cancelled_by_owner.add(task)
         host, managers = self.adopters.get(task), self.open_managers.get(task)
         if host is None or not managers:

@@ -41,11 +41,9 @@ class Notes(list):
         try:
             await async_fn()
         except BaseException as exc:
-            try:
-                # Where Ctrl-C cancels the task, the loop's end may cancel it once more meanwhile.
+            for _ in range(20):
                 await asyncio.sleep(0)
-            finally:
-                self.append(type(exc))
+            self.append(type(exc))
             raise
 
 
@@ -69,6 +67,16 @@ async def in_a_call_below_a_nursery():
         await aio2trio(interrupted)()
 
 
+async def in_a_step():
+    @aio2trio
+    async def steps():
+        yield 1
+        await interrupted()
+
+    async for _ in steps():
+        pass
+
+
 async def in_a_child_of_the_nursery_around():
     await start_trio()
     async with aio2trio(trio.open_nursery()) as nursery:
@@ -86,6 +94,7 @@ EVERYWHERE = [
     in_a_child_of_a_call,
     in_a_call_below_a_manager,
     in_a_call_below_a_nursery,
+    in_a_step,
     in_a_child_of_the_nursery_around,
     in_a_child_of_a_call_below_a_manager,
 ]

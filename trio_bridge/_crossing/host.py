@@ -288,9 +288,8 @@ class Host:
 
     def _hand_back(self, call: TrioCall) -> None:
         interruption = call.take_interruption()
-        if isinstance(interruption, KeyboardInterrupt) and self._registry is self._bridge.adopters:
-            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
-            self._bridge.nursery.interrupt(call, interruption)
+        if isinstance(interruption, KeyboardInterrupt):
+            self.interrupt(call, interruption)
             return
         if interruption is not None and not isinstance(self._interruption, KeyboardInterrupt):
             self._interruption = interruption
@@ -298,8 +297,20 @@ class Host:
             self._delivering = True
             call.settle()
         else:
-            call.interrupt(cancel_task=not self._has_cancelled)
-            self._now_cancelled()
+            self._interrupt(call)
+
+    def interrupt(self, call: TrioCall, exc: KeyboardInterrupt) -> None:
+        """Ctrl-C has ended a Trio call of the guest's, in this Trio task or in an iterator's."""
+        if self._registry is self._bridge.adopters:
+            # Of an adopted guest nobody on Trio's side awaits the end, to get it there.
+            self._bridge.nursery.interrupt(call, exc)
+            return
+        self._interruption = exc
+        self._interrupt(call)
+
+    def _interrupt(self, call: TrioCall) -> None:
+        call.interrupt(cancel_task=not self._has_cancelled)
+        self._now_cancelled()
 
     # ---- cancellation from Trio
 

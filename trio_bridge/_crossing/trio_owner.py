@@ -174,17 +174,20 @@ class TrioOwner:
         pump = bridge.pump
         with bridge.side:
             is_held = pump.hold_for_code()
-            interruption = step.take_interruption()
-            if isinstance(interruption, KeyboardInterrupt):
-                bridge.nursery.exit(interruption)
-            del interruption
-            if step.has_outcome:
-                step.settle()
-            else:
-                step.interrupt(cancel_task=False)
+            self._hand_back(step)
             del step  # an error of the step leads to this frame: no cycles
             if is_held:
                 pump.release(make_turns=True)
+
+    def _hand_back(self, step: _Step) -> None:
+        interruption = step.take_interruption()
+        if isinstance(interruption, KeyboardInterrupt):
+            taker = self.bridge.host_of(step.task) or step.nursery or self.bridge.nursery
+            taker.interrupt(step, interruption)
+        elif step.has_outcome:
+            step.settle()
+        else:
+            step.interrupt(cancel_task=False)
 
 
 class _Step(TrioCall):
