@@ -1201,9 +1201,8 @@ async def test_to_transport_a_loop_that_ends_closes_the_stream_and_warns(turns):
     await receive_all(right)
     with pytest.raises(trio.ClosedResourceError):
         await left.send_all(b"x")
-    protocol.transport = transport = None
     with pytest.warns(ResourceWarning, match="unclosed transport"):
-        gc.collect()
+        protocol.transport = transport = None
 
 
 @pytest.mark.parametrize("method", ["close", "abort"])
@@ -1226,9 +1225,8 @@ async def test_to_transport_a_loop_that_ends_after_the_end_of_what_comes_in():
         await right.send_eof()
         await eventually(lambda: "eof" in protocol.calls)
     assert isinstance(protocol.error, ConnectionAbortedError)
-    protocol.transport = _ = None
     with pytest.warns(ResourceWarning, match="unclosed transport"):
-        gc.collect()
+        protocol.transport = _ = None
     assert await receive_all(right) == b""
 
 
@@ -1584,3 +1582,42 @@ def test_where_no_loop_is_open():
                 call(left)
 
     trio.run(main)
+
+
+# ---- what is left of them
+
+
+@pytest.fixture
+def _no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_to_transport_is_in_no_cycle_when_it_has_ended(end):
+    left, right = trio.testing.memory_stream_pair()
+    transport, protocol = to_transport(left, Recorder)
+    trio2aio(transport.write)(b"some")
+    await right.receive_some()
+    trio2aio(getattr(transport, end))()
+    await protocol.lost.wait()
+    await trio.testing.wait_all_tasks_blocked()
+    is_alive = weakref.ref(transport)
+    del transport, protocol.transport, protocol
+    assert is_alive() is None
+
+
+@pytest.mark.usefixtures("_no_collector")
+async def test_to_trio_is_in_no_cycle():
+    stream, _writer, other = await mixed_pair()
+    async with closing(other):
+        await other.send_all(b"some")
+        await stream.receive_some()
+        await stream.aclose()
+        is_alive = weakref.ref(stream)
+        del stream
+        await trio.testing.wait_all_tasks_blocked()
+        assert is_alive() is None

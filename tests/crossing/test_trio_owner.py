@@ -261,6 +261,30 @@ async def test_its_task_is_shielded_from_what_cancels_the_loop():
     assert log == ["cleaned up"]
 
 
+async def test_an_iterator_abandoned_in_a_step_that_is_cancelled_takes_its_last_step():
+    @trio2aio
+    async def guest():
+        one = Owner(is_generator=False)
+
+        async def step():
+            one.owner.end()
+            is_waiting.set()
+            await trio.sleep_forever()
+
+        is_waiting = trio.Event()
+        task = asyncio.create_task(one.owner.call(step))
+        await aio2trio(is_waiting.wait)()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return one
+
+    one = await guest()
+    await trio.testing.wait_all_tasks_blocked()
+    assert one.owner.has_ended
+    assert one.at_end == 1
+
+
 async def test_the_steps_of_a_caller_whose_cancellation_is_owed_are_not_taken():
     """It has called Trio code that took no notice, and is about to be cancelled once more."""
     log = []

@@ -76,6 +76,20 @@ async def test_a_guest_hangs_under_its_host_and_a_trio_call_under_its_guest():
         assert call.stack[0].function.endswith("trio_leaf")
 
 
+async def test_the_scope_that_a_host_keeps_open_for_calls_is_not_shown():
+    async def asyncio_code():
+        async with aio2trio(trio.open_nursery()):
+            await aio2trio(trio.sleep)(0)
+            await asyncio.sleep(0)
+            found.append(tree())
+
+    found = []
+    await trio2aio(asyncio_code)()
+    (nursery,) = find(found[0], "asyncio task").children
+    assert nursery.kind == "nursery"
+    assert not nursery.children
+
+
 @pytest.mark.parametrize("where", ["first step", "later step", "callback", "plain function"])
 async def test_asyncio_code_that_looks_sees_itself(where):
     found = []

@@ -71,8 +71,10 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader: Final = reader
         self._writer: Final = writer
-        self._sending: Final = _Direction("sending on", self._reason)
-        self._receiving: Final = _Direction("receiving from", self._reason)
+        # What ended the connection, if asyncio knows: drain() often only knows that it ended.
+        reason = reader.exception
+        self._sending: Final = _Direction("sending on", reason)
+        self._receiving: Final = _Direction("receiving from", reason)
         self._has_sent_eof = False
         self._closer: asyncio.Task[None] | None = None
         self._has_ended = False
@@ -253,10 +255,6 @@ class AsyncioStream(trio.abc.HalfCloseableStream):
     def _check_eof(self) -> None:
         if self._has_sent_eof:
             raise trio.ClosedResourceError("send_eof() was called on this stream")
-
-    def _reason(self) -> BaseException | None:
-        """What ended the connection, if asyncio knows. drain() often only knows that it ended."""
-        return self._reader.exception()
 
 
 class _Direction:

@@ -392,6 +392,7 @@ class StreamTransport(asyncio.Transport):
         finally:
             self._is_lost = True
             _open_transports.discard(self)
+            self._receiver = self._sender = None  # whose CancelledErrors lead here: no cycles
             self._call_protocol("connection_lost", self._error)
 
     async def _end_receiver(self) -> None:
