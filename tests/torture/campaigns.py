@@ -28,5 +28,9 @@ def campaign(name: str) -> ModuleType:
 def engines(module: ModuleType) -> Sequence[str]:
     """The engines that a campaign is for, of those that are installed here."""
     found = getattr(module, "ENGINES", ENGINES)
-    has_uvloop = importlib.util.find_spec("uvloop") is not None
-    return [engine for engine in found if engine != "uvloop" or has_uvloop]
+    return [engine for engine in found if engine != "uvloop" or has_uvloop()]
+
+
+def has_uvloop() -> bool:
+    """Whether it is installed."""
+    return importlib.util.find_spec("uvloop") is not None

@@ -17,8 +17,13 @@ def no_progress(done: int, total: int) -> None:
 
 @contextlib.contextmanager
 def shown(label: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A line with a bar while the block runs, which goes when it ends."""
+    """A line with a bar while the block runs, which goes when it ends; in a log, that it begins."""
     from rich import progress  # pytest needs none of it
+
+    if not console.is_terminal:
+        console.print(f"{label}: begun", markup=False, highlight=False, soft_wrap=True)
+        yield no_progress
+        return
 
     columns = [
         progress.TextColumn("{task.description}"),

@@ -6,6 +6,7 @@ for each progress, and one for the end: ``{"figures": ...}`` or ``{"broken": ...
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 from .campaigns import HERE, campaign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = HERE.parent.parent
 SECONDS_BETWEEN = 0.2
 """Two progress lines: what a terminal shows is no reason to slow a campaign."""
+CLEANS_UP = 20.0
+"""Seconds that a worker has to end its children when it is interrupted."""
 
 
 def in_its_own_process(
@@ -37,18 +40,48 @@ def in_its_own_process(
         cwd=ROOT,
         env={**os.environ, "TRIO_BRIDGE_ENGINE": engine},
     )
-    end: dict[str, Any] = {}
-    with worker:
-        assert worker.stdout is not None
-        for line in worker.stdout:
-            message = json.loads(line)
-            if isinstance(message, list):
-                progress(*message)
-            else:
-                end = message
+    with worker, _ends_with_us(worker):
+        end = _last_line(worker, progress)
     if "figures" in end:
         return end["figures"]
     raise AssertionError(end.get("broken", f"the process ended with status {worker.returncode}"))
+
+
+@contextlib.contextmanager
+def _ends_with_us(worker: subprocess.Popen[str]) -> Iterator[None]:
+    """If the block is interrupted the worker is too, and gets the time to clean up after itself.
+
+    A terminal's Ctrl-C has come to it by itself: a second one would end its clean-up.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _read_to_the_end(worker)
+        raise
+    except BaseException:
+        worker.send_signal(signal.SIGINT)
+        _read_to_the_end(worker)
+        raise
+
+
+def _last_line(
+    worker: subprocess.Popen[str], progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    assert worker.stdout is not None
+    end: dict[str, Any] = {}
+    for line in worker.stdout:
+        message = json.loads(line)
+        if isinstance(message, list):
+            progress(*message)
+        else:
+            end = message
+    return end
+
+
+def _read_to_the_end(worker: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        worker.communicate(timeout=CLEANS_UP)  # else it would write to a pipe that is closed
+    worker.kill()
 
 
 def main() -> None:
