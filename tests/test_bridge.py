@@ -7,6 +7,7 @@ each of them its own ``Task.cancel()``, the second would cut the clean-up short 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 
 import pytest
@@ -100,6 +101,27 @@ def start(task, trio_code):
     return current_loop().create_task(task(trio_code))
 
 
+async def outlives_the_loop(work, *, task_status):
+    """A Trio task in which a nursery owns what ``work`` starts; the loop ends after its end."""
+    async with open_asyncio_nursery() as nursery:
+        work()
+        await trio.testing.wait_all_tasks_blocked(0.001)
+        nursery.cancel_scope.cancel()
+        task_status.started()
+
+
+async def cancel_by_a_nursery_and_by_the_loop(async_fn):
+    """Cancel a task of asyncio's twice, by two that own it."""
+    held = []
+
+    def start_task():
+        held.append(current_loop().create_task(async_fn()))
+
+    async with trio.open_nursery() as outer, open_loop():
+        await outer.start(outlives_the_loop, start_task)
+    return held[0]
+
+
 @everywhere
 def test_ctrl_c_and_then_the_loop(waits):
     task = Task(waits)
@@ -156,43 +178,352 @@ async def test_what_is_around_the_loop_and_then_the_loop(waits):
 @everywhere
 async def test_a_nursery_and_then_the_loop_below_which_it_was_opened(waits):
     task = Task(waits)
-
-    async def outlives_the_loop(task_status):
-        async with open_asyncio_nursery() as nursery:
-            start(task, trio.sleep_forever)
-            await trio.testing.wait_all_tasks_blocked(0.001)
-            nursery.cancel_scope.cancel()
-            task_status.started()
-
-    async with trio.open_nursery() as outer:
-        async with open_loop():
-            await outer.start(outlives_the_loop)
+    await cancel_by_a_nursery_and_by_the_loop(lambda: task(trio.sleep_forever))
     assert task.log == CANCELLED_ONCE
 
 
-async def test_a_task_that_has_taken_its_cancellation_back_is_cancelled_by_what_ends_next():
-    log, held = [], []
+# ---- a task that is cancelled once is cancelled, though it has been before
+
+
+def take_back():
+    asyncio.current_task().uncancel()
+
+
+async def test_a_task_that_has_taken_its_cancellation_back():
+    log = []
 
     async def stubborn():
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            log.append("takes it back")
-            asyncio.current_task().uncancel()
+            take_back()
+            log.append("taken back")
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             log.append(asyncio.current_task().cancelling())
             raise
 
-    async def outlives_the_loop(task_status):
-        async with open_asyncio_nursery() as nursery:
-            held.append(current_loop().create_task(stubborn()))
-            await trio.testing.wait_all_tasks_blocked(0.001)
+    task = await cancel_by_a_nursery_and_by_the_loop(stubborn)
+    assert log == ["taken back", 1]
+    assert task.cancelled()
+
+
+async def test_a_task_that_was_cancelled_before_by_itself():
+    """Its count is one more than that of what owns it."""
+    log = []
+
+    async def stubborn():
+        asyncio.current_task().cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            log.append("forgotten")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            take_back()
+            log.append("taken back")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.append(asyncio.current_task().cancelling())
+            raise
+
+    task = await cancel_by_a_nursery_and_by_the_loop(stubborn)
+    assert log == ["forgotten", "taken back", 2]
+    assert task.cancelled()
+
+
+async def test_a_task_whose_own_timeout_passes_when_the_loop_ends():
+    """Its count is as if what owns it had cancelled it; it is not, and is looked at again."""
+    log = []
+
+    async def stubborn():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            take_back()
+        try:
+            async with asyncio.timeout(0):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.append("timed out")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.append(asyncio.current_task().cancelling())
+            raise
+
+    task = await cancel_by_a_nursery_and_by_the_loop(stubborn)
+    assert log == ["timed out", 1]
+    assert task.cancelled()
+
+
+# ---- in its clean-up
+
+
+async def by_the_deadline_of_a_shield():
+    async with aio2trio(trio.move_on_after(0.001, shield=True)):
+        await asyncio.Event().wait()
+
+
+async def by_a_child_that_fails():
+    async def fails():
+        await trio.lowlevel.checkpoint()
+        raise ValueError
+
+    async with aio2trio(trio.CancelScope(shield=True)):
+        with contextlib.suppress(BaseExceptionGroup):
+            async with aio2trio(trio.open_nursery()) as nursery:
+                aio2trio(nursery.start_soon)(fails)
+                await asyncio.Event().wait()
+
+
+async def by_asyncios_timeout():
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+
+
+async def by_nobody_though_a_timeout_passes_in_trio_code():
+    """The cancellation of the timeout is its own, and not once more that of what owns the task."""
+
+    async def ends_by_a_value():
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.005)
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await aio2trio(ends_by_a_value)()
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def cleans_up(clean_up, where, trio_code, log):
+    """What waits in Trio code and cleans up in or after the body of a manager of Trio's."""
+
+    async def waits():
+        await aio2trio(trio_code)()
+
+    async def cleaning():
+        log.append(asyncio.current_task().cancelling())
+        await clean_up()
+        log.append(asyncio.current_task().cancelling())
+
+    async def in_its_body():
+        async with aio2trio(trio.CancelScope()):
+            try:
+                await waits()
+            finally:
+                await cleaning()
+
+    async def after_it():
+        try:
+            async with aio2trio(trio.CancelScope()):
+                await waits()
+        finally:
+            await cleaning()
+
+    async def without_it():
+        try:
+            await waits()
+        finally:
+            await cleaning()
+
+    return {"in a body": in_its_body, "after a body": after_it, "alone": without_it}[where]
+
+
+clean_ups = pytest.mark.parametrize(
+    "clean_up",
+    [
+        by_the_deadline_of_a_shield,
+        by_a_child_that_fails,
+        by_asyncios_timeout,
+        by_nobody_though_a_timeout_passes_in_trio_code,
+    ],
+    ids=lambda clean_up: clean_up.__name__,
+)
+wheres = pytest.mark.parametrize("where", ["in a body", "after a body", "alone"])
+
+
+@wheres
+@clean_ups
+def test_what_a_task_is_cancelled_by_in_its_clean_up_after_ctrl_c(clean_up, where):
+    log = []
+
+    async def main():
+        running = current_loop().create_task(cleans_up(clean_up, where, interrupted, log)())
+        await trio.sleep(5)
+        return running
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert log == [1, 1]
+
+
+@wheres
+@clean_ups
+def test_what_a_guest_is_cancelled_by_in_its_clean_up_after_ctrl_c(clean_up, where):
+    log = []
+
+    async def main():
+        await trio2aio(cleans_up(clean_up, where, interrupted, log))()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert log == [1, 1]
+
+
+@wheres
+@clean_ups
+async def test_what_a_guest_is_cancelled_by_in_its_clean_up_after_its_scope(clean_up, where):
+    log = []
+
+    async def cancelled():
+        scope.cancel()
+        await trio.sleep_forever()
+
+    with trio.CancelScope() as scope:
+        await trio2aio(cleans_up(clean_up, where, cancelled, log))()
+    assert log == [1, 1]
+    assert scope.cancelled_caught
+
+
+@wheres
+@clean_ups
+async def test_what_a_task_is_cancelled_by_in_its_clean_up_at_the_end_of_its_nursery(
+    clean_up, where
+):
+    log = []
+    task = cleans_up(clean_up, where, trio.sleep_forever, log)
+    async with open_asyncio_nursery() as nursery:
+        running = current_loop().create_task(task())
+        await trio.testing.wait_all_tasks_blocked(0.001)
+        nursery.cancel_scope.cancel()
+    assert log == [1, 1]
+    assert running.cancelled()
+
+
+# ---- where two could count
+
+
+async def test_a_nursery_that_ends_while_its_task_enters_a_manager():
+    class EndsIt:
+        def __enter__(self):
             nursery.cancel_scope.cancel()
+
+        def __exit__(self, *details):
+            pass
+
+    async def enters():
+        async with aio2trio(EndsIt()):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append(asyncio.current_task().cancelling())
+
+    log = []
+    async with open_asyncio_nursery() as nursery:
+        running = current_loop().create_task(enters())
+    assert log == [1]
+    assert running.cancelled()
+
+
+def test_ctrl_c_in_a_step_of_an_asyncio_generator_that_has_a_manager_open():
+    log = []
+
+    async def generator():
+        async with aio2trio(trio.CancelScope()):
+            try:
+                yield 1
+                await in_a_step(interrupted)
+            finally:
+                log.append(asyncio.current_task().cancelling())
+
+    async def main():
+        async for _ in trio2aio(generator)():
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    assert log == [1]
+
+
+@pytest.mark.parametrize("ends", ["what is around the loop", "the nursery"])
+async def test_a_guest_whose_first_await_is_a_step(ends):
+    log = []
+
+    @aio2trio
+    async def first_step():
+        await trio.sleep_forever()
+        yield
+
+    async def guest():
+        try:
+            async for _ in first_step():
+                pass
+        finally:
+            log.append(asyncio.current_task().cancelling())
+
+    with trio.CancelScope() as scope:
+        async with open_loop(), open_asyncio_nursery() as nursery:
+            nursery.start_soon(guest)
+            await trio.testing.wait_all_tasks_blocked(0.001)
+            (nursery.cancel_scope if ends == "the nursery" else scope).cancel()
+    assert log == [1]
+
+
+@pytest.mark.parametrize("in_body", [False, True])
+async def test_a_guest_that_its_scope_has_cancelled_cleans_up_while_the_loop_ends(in_body):
+    task = Task(below_a_manager if in_body else in_a_call)
+
+    async def outside(task_status):
+        async def cancelled():
             task_status.started()
+            scope.cancel()
+            await trio.sleep_forever()
+
+        with trio.CancelScope() as scope:
+            await trio2aio(task)(cancelled)
 
     async with trio.open_nursery() as outer:
         async with open_loop():
-            await outer.start(outlives_the_loop)
-    assert log == ["takes it back", 1]
+            await outer.start(outside)
+            while not task.log:
+                await trio.lowlevel.checkpoint()
+    assert task.log == CANCELLED_ONCE
+
+
+async def test_a_task_that_cleans_up_by_waiting_for_a_guest_from_outside():
+    """Nobody but the loop would cancel that one, and nobody waits for it but this task."""
+    log = []
+
+    async def guest():
+        tasks.append(asyncio.current_task())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("guest")
+
+    async def waits_for_it():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.wait(tasks)
+            log.append("task")
+
+    async def outside():
+        with contextlib.suppress(asyncio.CancelledError):  # Trio has not asked for it
+            await trio2aio(guest)()
+
+    tasks = []
+    async with trio.open_nursery() as outer, open_loop():
+        outer.start_soon(outside)
+        running = current_loop().create_task(waits_for_it())
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    assert log == ["guest", "task"]
+    assert running.cancelled()

@@ -20,7 +20,8 @@ def state():
     modules = {name: dict(vars(module)) for name, module in sys.modules.items()
                if name.split(".")[0] in ("asyncio", "_asyncio", "trio", "sniffio", "selectors")}
     classes = {cls: dict(vars(cls)) for module in modules.values() for cls in module.values()
-               if isinstance(cls, type) and cls.__module__.split(".")[0] in ("asyncio", "_asyncio")}
+               if isinstance(cls, type)
+               and cls.__module__.split(".")[0] in ("asyncio", "_asyncio", "trio", "selectors")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         policy = getattr(asyncio.events, "_event_loop_policy", None)

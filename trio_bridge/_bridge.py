@@ -6,9 +6,9 @@ import os
 import sys
 import threading
 from collections import Counter
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -16,7 +16,7 @@ from . import _breakpoints, _private
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._asyncio_side import AsyncioSide
     from ._call_nursery import CallNursery
@@ -88,6 +88,7 @@ class Bridge:
         "open_in",
         "open_managers",
         "owing",
+        "owner_cancels",
         "pump",
         "redeliver_cancel_after",
         "reschedule",
@@ -150,8 +151,12 @@ class Bridge:
         """Those of the user's that are open."""
         self.cancels: asyncio.Task[Any] | None = None
         """The guest that its host is cancelling just now."""
-        self.cancelled_by_owner: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
-        """Tasks that were cancelled together with their nursery, or the loop."""
+        self.cancelled_by_owner: Final[WeakKeyDictionary[asyncio.Task[Any], int]] = (
+            WeakKeyDictionary()
+        )
+        """Tasks that were cancelled together with their nursery, or the loop; ``cancelling()``."""
+        self.owner_cancels: asyncio.Task[Any] | None = None
+        """The one of them that is being cancelled just now."""
         self._cancelled_crossings: Final[Counter[trio.lowlevel.Task]] = Counter()
         self.owing: Final[set[asyncio.Task[Any]]] = set()
         """Those of them that have not noticed, and are about to be cancelled once more."""
@@ -230,23 +235,60 @@ class Bridge:
         """Cancel an asyncio task, as what owns it ends, together with the Trio scopes it has open.
 
         Once, though Ctrl-C, its nursery and the loop may come one after the other: a second
-        ``cancel()`` would cut its clean-up short. It comes if the task has taken the first back, by
+        ``cancel()`` would cut its clean-up short. It comes if the task takes the first back, by
         ``uncancel()``.
 
         By ``Task.cancel()`` alone the Trio code in these scopes would learn of it only when the
         task leaves them, and the guests in there would be cancelled by nobody that their hosts know
         of.
         """
-        if task in self.cancelled_by_owner and (task.cancelling() or task in self.owing):
+        if self._is_being_cancelled(task):
+            self._look_again(task, _FIRST_LOOK)
             return
-        self.cancelled_by_owner.add(task)
-        host, managers = self.adopters.get(task), self.open_managers.get(task)
-        if host is None or not managers:
-            task.cancel()
-            return
-        host.tell()  # else it would cancel the task's clean-up
+        adopter, managers = self.adopters.get(task), self.open_managers.get(task)
+        if adopter is not None and managers:
+            adopter.tell()  # else it would cancel the task's clean-up
+        if (host := self.hosts.get(task)) is not None:
+            host.tell()
+        outer, self.owner_cancels = self.owner_cancels, task
         task.cancel()
-        managers[0].scope.cancel()
+        self.owner_cancels = outer
+        self.cancelled_by_owner[task] = _count(task)
+        if adopter is not None and managers:
+            managers[0].scope.cancel()
+
+    def is_cancelled_by_owner(self, task: asyncio.Task[Any]) -> bool:
+        """Whether what owns it has cancelled it, and it has not taken that back."""
+        least = self.cancelled_by_owner.get(task)
+        return least is not None and (_count(task) >= least or task in self.owing)
+
+    def _is_being_cancelled(self, task: asyncio.Task[Any]) -> bool:
+        return self.is_cancelled_by_owner(task) or self._is_cancelled_by_surroundings(task)
+
+    def _is_cancelled_by_surroundings(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it is a guest whom its host has cancelled for what is around the crossing."""
+        host, managers = self.hosts.get(task), self.open_managers.get(task)
+        if host is None or not _count(task):
+            return False
+        if managers:  # else it may be the cancellation of one of these, after which it goes on
+            return managers[0].is_shelter
+        return host.cancelled_by is not None
+
+    def _look_again(self, task: asyncio.Task[Any], seconds: float) -> None:
+        """It was spared. By ``cancelling()`` alone one can't tell whose the cancellation is.
+
+        It may be one of its own (``asyncio.timeout``), which it takes back in the end.
+        """
+
+        def look() -> None:
+            if task.done():
+                return
+            if self._is_being_cancelled(task):
+                self._look_again(task, 2 * seconds)
+            else:
+                self.cancel_owned(task)
+
+        self.loop.call_later(seconds, look, context=Context())
 
     def crossing_was_cancelled(self, caller: trio.lowlevel.Task) -> None:
         """The loop has ended the asyncio code that a Trio task has called, as it ends itself.
@@ -273,6 +315,23 @@ class Bridge:
     def _is_told(self, caller: trio.lowlevel.Task) -> bool:
         return self._cancelled_crossings[caller] >= _MOST_CANCELLED_CROSSINGS
 
+    def guests_from_outside(self) -> set[asyncio.Task[Any]]:
+        """Those that Trio tasks outside of the loop's block have called, not through each other.
+
+        Not those by which a nursery waits for its tasks: they end with these.
+        """
+        waiting = {nursery.end_task for nursery in self.nurseries}
+        outermost: dict[trio.lowlevel.Task, asyncio.Task[Any]] = {}
+        for guest, host in self.hosts.items():
+            outermost.setdefault(host.task, guest)
+        return {
+            guest
+            for task, guest in outermost.items()
+            if task not in waiting
+            and not self._is_inside(task)
+            and outermost.keys().isdisjoint(_ancestors(task))
+        }
+
     def _is_inside(self, task: trio.lowlevel.Task) -> bool:
         """Whether it is a child of the loop's block, however deep: it is awaited, and cleans up."""
         nursery = task.parent_nursery
@@ -289,7 +348,7 @@ class Bridge:
         Returns:
           Whether its owner did.
         """
-        if task not in self.cancelled_by_owner or not task.cancelling():
+        if not self.is_cancelled_by_owner(task):
             return False
         task.uncancel()
         self.owing.add(task)
@@ -322,8 +381,21 @@ class Bridge:
 
 # More than the clean-up of one task makes of crossings that are cancelled in the middle.
 _MOST_CANCELLED_CROSSINGS: Final = 100
+# Seconds; twice as many each time, as a virtual clock jumps from one to the next.
+_FIRST_LOOK: Final = 0.05
 # No thread's identifier: some Trio tasks may cross, and others not.
 _ASK: Final = -1
+
+
+def _ancestors(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    while (nursery := task.parent_nursery) is not None:
+        task = nursery.parent_task
+        yield task
+
+
+def _count(task: asyncio.Task[Any]) -> int:
+    """``cancelling()``; a task of somebody else's class may have none."""
+    return int(getattr(task, "cancelling", int)())
 
 
 def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

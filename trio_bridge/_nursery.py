@@ -267,6 +267,7 @@ class BlockNursery(TaskNursery):
     @trio.lowlevel.enable_ki_protection
     async def end(self) -> None:
         """Wait for all tasks, in a Trio task of the nursery's. If it is cancelled, cancel them."""
+        self.end_task = trio.lowlevel.current_task()
         try:
             await self._until_quiet(self._await_tasks)
         except trio.Cancelled:
@@ -274,6 +275,7 @@ class BlockNursery(TaskNursery):
                 await self._until_quiet(self._cancel_tasks_at_end)
             raise
         finally:
+            self.end_task = None  # whose frames lead to us: no cycles
             self.shut()
             self._bridge.nurseries.discard(self)
 

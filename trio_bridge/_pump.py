@@ -278,7 +278,7 @@ class Pump:
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        self._check_thread("call_at")
+        self._check_thread("call_at() or loop.call_later")  # which asyncio's call_later calls
         self._wake_at(when)  # first, as it fails if that is no time, and the loop would later
         return self._call_at(when, callback, *args, context=context)
 
@@ -297,8 +297,9 @@ class Pump:
 
     def _check_thread(self, method: str) -> None:
         if threading.get_ident() != self._thread:
+            timer = "" if method == "call_soon" else "loop.call_later, delay, "
             raise RuntimeError(
                 f"loop.{method}() was called from another thread than the loop's. "
-                "Write loop.call_soon_threadsafe(callback, *args), or for a coroutine "
+                f"Write loop.call_soon_threadsafe({timer}callback, *args), or for a coroutine "
                 "asyncio.run_coroutine_threadsafe(coro, loop)"
             )

@@ -41,6 +41,8 @@ class TaskNursery(CallNursery):
 
     parent: TaskNursery | None = None
     """The nursery around this one."""
+    end_task: trio.lowlevel.Task | None = None
+    """The Trio task in which it waits for its asyncio tasks."""
 
     def __init__(
         self,
@@ -136,11 +138,12 @@ class LoopNursery(TaskNursery):
         """All tasks of the loop: guests, and what else the bridge has made, are among them.
 
         Those that Trio code waits for, or has a manager or a generator or a nursery around, come
-        last: most often that code is called by another of the tasks. It is cancelled with that, and
+        last if that code may be called by another of the tasks. It is cancelled with that, and
         cancels them in its own way: once, and not if it is shielded.
         """
         tasks = asyncio.all_tasks(self.loop)
-        others = tasks - bridge.in_steps - bridge.hosts.keys() - {asyncio.current_task()}
+        guests = bridge.hosts.keys() - bridge.guests_from_outside()
+        others = tasks - bridge.in_steps - guests - {asyncio.current_task()}
         for nursery in bridge.nurseries:
             others -= nursery.tasks.known_running()
         return others or tasks

@@ -320,12 +320,14 @@ def test_4_2_row_7_sys_exit_sets_the_exit_status(run_script):
 
 ANYWHERE = """
 async def ticks():
+    started.append(1)
     try:
         while True:
             await asyncio.sleep(0)
             await aio2trio(trio.lowlevel.checkpoint)()
     finally:
-        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
         cleaned.append(1)
 
 async def main():
@@ -344,7 +346,7 @@ def interrupt(signum, frame):
         signal.setitimer(signal.ITIMER_REAL, 0.0002)
 
 for delay in range(300):
-    cleaned = []
+    started, cleaned = [], []
     signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 0.0005 + delay * 0.00002)
     try:
@@ -355,6 +357,7 @@ for delay in range(300):
         assert group.split(KeyboardInterrupt)[1] is None, group
     else:
         raise AssertionError("not interrupted")
+    assert cleaned == started
 print("done")
 """
 

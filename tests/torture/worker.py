@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = HERE.parent.parent
 SECONDS_BETWEEN = 0.2
 """Two progress lines: what a terminal shows is no reason to slow a campaign."""
+STOPS = {signal.SIGINT, signal.SIGTERM}
 CLEANS_UP = 20.0
 """Seconds that a worker has to end its children when it is interrupted."""
 
@@ -33,18 +34,33 @@ def in_its_own_process(
 ) -> dict[str, int | float | str]:
     """Run it; its figures, or an ``AssertionError`` that says what is broken."""
     command = [sys.executable, "-m", f"{__package__}.worker", name, engine, str(seed)]
-    worker = subprocess.Popen(
-        [*command, json.dumps(sizes)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "TRIO_BRIDGE_ENGINE": engine},
-    )
-    with worker, _ends_with_us(worker):
+    environment = {**os.environ, "TRIO_BRIDGE_ENGINE": engine}
+    with contextlib.ExitStack() as stack:
+        with _held_back():  # else one that comes now would leave the worker alone
+            worker = stack.enter_context(
+                subprocess.Popen(
+                    [*command, json.dumps(sizes)],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    cwd=ROOT,
+                    env=environment,
+                )
+            )
+            stack.enter_context(_ends_with_us(worker))
         end = _last_line(worker, progress)
     if "figures" in end:
         return end["figures"]
     raise AssertionError(end.get("broken", f"the process ended with status {worker.returncode}"))
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come when the block ends. A process that it starts inherits that."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 @contextlib.contextmanager
@@ -93,6 +109,7 @@ def main() -> None:
     os.dup2(2, 1)
     # A shell's background job ignores SIGINT; the attacks by Ctrl-C need it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     shown_at = 0.0
 
     def progress(done: int, total: int) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -31,6 +32,8 @@ _E = TypeVar("_E", bound=BaseException)
 
 # The word that every note of ours has: by it a second note is not added.
 _DIRECTLY: Final = "directly"
+NO_LOOP: Final = "where no loop is open"
+"""The note of an adapted function that nobody can run has it, and says what to write."""
 _TURNED_ROUND: Final = {  # for the adapter that is right, those that are wrong
     "trio2aio": ("aio2trio", "trio_as_aio"),
     "aio2trio": ("trio2aio", "aio_as_trio"),
@@ -251,7 +254,7 @@ def note_scope(group: BaseExceptionGroup[BaseException], scope: str, opened: Pla
 
 def _explain(exc: BaseException) -> None:
     note = _note(exc)
-    if note is not None and not any(_DIRECTLY in old for old in notes_of(exc)):
+    if note is not None and not any(_DIRECTLY in old or NO_LOOP in old for old in notes_of(exc)):
         add_note(exc, note)
 
 
@@ -300,6 +303,12 @@ def _write(code: str, caller: str, adapter: str, exc: BaseException) -> str:
         )
     if use.adapted_with or (use.what and use.what.startswith(f"{caller.lower()}.")):
         use = Use()  # the innermost line isn't where the sides met
+    if not use.what and (started := _started_as_it_is(exc, code.lower())):
+        return (
+            f"{started} belongs to {code} and was used {_DIRECTLY} in {caller} code. Write:\n"
+            f"    {adapter}({started})\n"
+            f"in its place: nursery.start_soon({adapter}({started}), ...)"
+        )
     if use.what:
         belongs, line = f"{use.what} belongs to {code} and was", use.written_with(adapter)
     else:
@@ -330,6 +339,21 @@ def _use_in_user_code(exc: BaseException) -> tuple[Use, str]:
         # What was adapted is Trio's or asyncio's own. Only then does the caller's line tell.
         use = use_in(line_of(caller.filename, caller.lineno))
     return use if use.adapted_with else Use(), _THE_FUNCTION
+
+
+def _started_as_it_is(exc: BaseException, package: str) -> str | None:
+    """The name of Trio's or asyncio's own function that no line of the program's has called.
+
+    The program has handed it over: ``nursery.start_soon(asyncio.sleep, 1)``.
+    """
+    owners = [(package_of(tb.tb_frame), tb.tb_frame.f_code) for tb in _chain(exc.__traceback__)]
+    if any(owner not in _NOT_THE_USERS for owner, _ in owners):
+        return None
+    code = next((code for owner, code in owners if owner == package), None)
+    if code is None:
+        return None
+    function = getattr(sys.modules[package], code.co_name, None)
+    return f"{package}.{code.co_name}" if getattr(function, "__code__", None) is code else None
 
 
 def _is_installed(frame: FrameType) -> bool:

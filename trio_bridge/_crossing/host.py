@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 CALLS_PER_BATCH: Final = 100
 
 
+Shelter = tuple[BaseException | None, bool, CancelReminder | None]
+"""What a host knows of the cancellation outside, and its reminder."""
+
+
 class End(Protocol):
     """What a host waits for: the part of a future's interface that it needs."""
 
@@ -344,6 +348,32 @@ class Host:
         """Whether the guest's cancellation is not its own, but that of :meth:`tell`."""
         return self._is_told
 
+    def enter_shelter(self) -> Shelter | None:
+        """The guest has entered a Trio manager which what it was cancelled for doesn't reach into.
+
+        It cleans up below a shield, or after Ctrl-C. What is cancelled in there is to reach it:
+        the deadline of the shield, a nursery whose child fails. So that is as if it were the first.
+
+        Returns:
+          For :meth:`leave_shelter`. None: there is no such cancellation.
+        """
+        if not self._has_cancelled:
+            return None
+        outside = self._interruption, self._is_told, self._reminder
+        self._interruption = self._reminder = None
+        self._has_cancelled = self._is_told = False
+        return outside
+
+    def leave_shelter(self, outside: Shelter) -> None:
+        """It has left that manager."""
+        within = self._interruption
+        if self._reminder is not None:
+            self._reminder.stop()
+        self._interruption, self._is_told, self._reminder = outside
+        self._has_cancelled = True
+        if isinstance(within, KeyboardInterrupt):
+            self._interruption = within
+
     def forget_cancellation(self) -> None:
         """The scope that was cancelled has been left: the next cancellation is a new one."""
         self._interruption = None
@@ -366,6 +396,8 @@ class Host:
         is_ctrl_c = isinstance(exc, KeyboardInterrupt)
         if self._interruption is None or is_ctrl_c:
             self._interruption = exc
+        if self._is_told and not self._bridge.is_cancelled_by_owner(self._guest):
+            self._has_cancelled = self._is_told = False  # the guest has taken that one back
         if self._delivering or (self._has_cancelled and not is_ctrl_c):
             return
         if self._guest_runs():
@@ -419,6 +451,7 @@ class Host:
         )
         for manager in reversed(list(managers)):
             error = await manager.leave_in_trio(error) or error
+            manager.leave_shelter(self)
         self.forgotten = error
 
     # ---- the outcome

@@ -112,14 +112,15 @@ def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
     if host is not None:
         host.delivered()
     if call.was_cancelled and not call.cancelled():
-        _cancel_again(call.bridge, task, is_hosted=host is not None)
+        _cancel_again(call, task, host)
 
 
-def _cancel_again(bridge: Bridge, task: asyncio.Task[Any], *, is_hosted: bool) -> None:
-    if bridge.cancel_again(task) or is_hosted:
+def _cancel_again(call: TrioCall, task: asyncio.Task[Any], host: Host | None) -> None:
+    if call.was_cancelled_by_owner and call.bridge.cancel_again(task):
+        if host is not None:
+            host.tell()  # the scope of a manager that was being entered is cancelled by the same
         return
-    host = bridge.host_of(task)
-    if host is not None:
+    if host is None and (host := call.bridge.host_of(task)) is not None:
         host.cancel_again()
 
 
@@ -180,6 +181,8 @@ class TrioCall(asyncio.Future[Any]):
     """What its context was when it began, if that lives longer than the call."""
     was_cancelled = False
     """Whether asyncio has cancelled it while it ran."""
+    was_cancelled_by_owner = False
+    """Whether that was what owns the task, as it ended."""
     host: Host | None = None
     cancel_scope: trio.CancelScope | None = None
     """The scope around it. None: its host, which has one for it, has not come to it yet."""
@@ -239,6 +242,7 @@ class TrioCall(asyncio.Future[Any]):
             return super().cancel(msg)
         self._cancel_message = msg
         self.was_cancelled = True
+        self.was_cancelled_by_owner |= self.bridge.owner_cancels is self.task
         if self.cancel_scope is None:
             pass  # open_scope() looks
         elif get_running_loop() is self.bridge.loop:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from .._bridge import Bridge
+    from .host import Shelter
 
 
 class TrioManager:
@@ -60,6 +61,7 @@ class TrioManager:
         self.scope: Final = trio.CancelScope()
         self._is_async: Final = hasattr(type(manager), "__aenter__")
         self.trio_task: trio.lowlevel.Task | None = None
+        self._shelter: Shelter | None = None
         self.context: Context | None = None
         self._cancelling: Final = self.task.cancelling()
 
@@ -190,6 +192,9 @@ class TrioManager:
             raise
         self.trio_task = task = trio.lowlevel.current_task()
         self.context = task.context
+        host = self.bridge.host_of(self.task)
+        if host is not None and not _is_cancelled():
+            self._shelter = host.enter_shelter()
         self.bridge.open_managers.setdefault(self.task, []).append(self)
         return value
 
@@ -213,6 +218,17 @@ class TrioManager:
             return leaving
         finally:
             del self, exc, leaving  # an error leads here: no cycles
+
+    @property
+    def is_shelter(self) -> bool:
+        """Whether the guest was cancelled before, and the cancellation doesn't reach in here."""
+        return self._shelter is not None
+
+    def leave_shelter(self, host: Host) -> None:
+        """The manager has been left: what the guest was cancelled for before is all there is."""
+        if self._shelter is not None:
+            host.leave_shelter(self._shelter)
+            self._shelter = None
 
     @trio.lowlevel.disable_ki_protection
     async def _enter(self) -> Any:
@@ -294,7 +310,8 @@ class _Leave(TrioCall):
         leaving = await self._manager.leave_in_trio(passed)
         is_owed = self.was_cancelled or host.owes_cancellation
         try:
-            if host.is_cancelled and not _holds_cancelled(leaving) and not _is_cancelled():
+            is_past = self._manager.is_shelter or not _is_cancelled()
+            if host.is_cancelled and is_past and not _holds_cancelled(leaving):
                 self.has_absorbed_cancellation = cancelled_by is not None and not host.is_told
                 host.forget_cancellation()
             if leaving is None:
@@ -305,6 +322,7 @@ class _Leave(TrioCall):
                 return False
             raise_as_it_is(leaving)
         finally:
+            self._manager.leave_shelter(host)
             del self, exc, passed, leaving, host, cancelled_by  # an error leads here: no cycles
 
     def settle(self) -> None:

@@ -37,7 +37,8 @@ class ScopedLoop(_Loop):
         """Refuse: the loop's life is that of its ``open_loop`` block."""
         raise RuntimeError(
             "this loop ends with its Trio scope, not by loop.stop(): "
-            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it"
+            "leave the `async with trio_bridge.open_loop():` block, or cancel a scope around it; "
+            "that of trio_bridge.run(main) ends when main returns"
         )
 
     def call_soon_threadsafe(

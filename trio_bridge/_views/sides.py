@@ -5,6 +5,7 @@ Everything else about views is the same in both directions, and takes a :class:`
 
 from __future__ import annotations
 
+import threading
 from threading import get_ident
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -24,6 +25,7 @@ from .._crossing import (
     entered_manager,
     open_manager,
 )
+from .._crossing.errors import NO_LOOP
 from .._guest import bridge_of
 from .._private import get_running_loop
 
@@ -171,11 +173,13 @@ def _call_without_loop(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return fn(*args, **kwargs)
     except RuntimeError as exc:
         if "event loop" in str(exc):
-            exc.add_note(
-                "this was called where no loop is open. Call it in a function that "
-                "trio_bridge.run(main) runs"
-            )
+            thread = "" if threading.current_thread() is threading.main_thread() else _IN_A_THREAD
+            exc.add_note(f"this was called {NO_LOOP}. {_IN_A_PROGRAM}{thread}")
         raise
+
+
+_IN_A_PROGRAM: Final = "Call it in a function that trio_bridge.run(main) runs"
+_IN_A_THREAD: Final = ", in a thread of trio.to_thread by trio.from_thread.run_sync(fn)"
 
 
 def _only_bridge() -> Bridge | None:

@@ -13,9 +13,12 @@ HEAD = """\
 # Which error a mistake gets
 
 Made from the catalogue `tests/torture/bad_inputs/` (`python -m tests.torture.bad_inputs`), whose
-inputs the tests give to every engine; after each the loop goes on. An error of use names the
-mistake and shows the line to write. What an object of yours raises, and what Python or asyncio say
-themselves, comes through as it is: *as it is* below.
+inputs the tests give to every engine; after each the loops that are open go on. An error of use
+names the mistake, and shows the line to write where one line is the answer. What an object of yours
+raises, and what Python or asyncio say themselves, comes through as it is: *as it is* below.
+
+Of code on the wrong side it is a note that says so, made where the error crosses or leaves `run`
+([debugging](debugging.md#errors-of-use)): code that catches the error before has it without.
 
 A mistake that only shows where nobody awaits it (a callback, `start_soon`) ends the block that owns
 it, with an `ExceptionGroup`, as [any such error](contract.md#errors-and-structure-45) does.

@@ -8,7 +8,7 @@ import threading
 import trio
 import trio.testing
 
-from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
+from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
 
 from .kinds import asyncio_side, bad, in_a_run, outside
 
@@ -185,11 +185,39 @@ async def call_soon_in_another_thread():
     in_thread(current_loop().call_soon, print)
 
 
-@bad(RuntimeError, "another thread", "loop.call_soon_threadsafe(callback, *args)")
+@bad(
+    RuntimeError,
+    "loop.call_later() was called from another thread",
+    "loop.call_soon_threadsafe(loop.call_later, delay, callback, *args)",
+)
 async def call_later_in_another_thread():
     """`loop.call_later(1, f)` in another thread"""
     await trio.testing.wait_all_tasks_blocked()
     in_thread(current_loop().call_later, 1, print)
+
+
+@bad(RuntimeError, "trio.from_thread.run_sync(fn)")
+async def a_view_called_in_a_thread():
+    """`trio2aio(asyncio).timeout(1)` in a thread"""
+    in_thread(trio2aio(asyncio).timeout, 1)
+
+
+@in_a_run(
+    ExceptionGroup,
+    "asyncio.sleep belongs to asyncio",
+    "nursery.start_soon(trio2aio(asyncio.sleep), ...)",
+)
+async def asyncio_code_started_in_a_trio_nursery():
+    """`nursery.start_soon(asyncio.sleep, 1)` of a Trio nursery"""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asyncio.sleep, 1)
+
+
+@bad(ExceptionGroup, "trio.sleep belongs to Trio", "nursery.start_soon(aio2trio(trio.sleep), ...)")
+async def trio_code_started_in_an_asyncio_nursery():
+    """`nursery.start_soon(trio.sleep, 1)` of an asyncio nursery"""
+    async with open_asyncio_nursery() as nursery:
+        nursery.start_soon(trio.sleep, 1)
 
 
 @outside(RuntimeError, "trio_bridge.run(main)")
