@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 from .._frames import BRIDGE, is_ours, package_of
@@ -346,10 +346,13 @@ def _started_as_it_is(exc: BaseException, package: str) -> str | None:
 
     The program has handed it over: ``nursery.start_soon(asyncio.sleep, 1)``.
     """
-    owners = [(package_of(tb.tb_frame), tb.tb_frame.f_code) for tb in _chain(exc.__traceback__)]
-    if any(owner not in _NOT_THE_USERS for owner, _ in owners):
-        return None
-    code = next((code for owner, code in owners if owner == package), None)
+    code: CodeType | None = None
+    for tb in _chain(exc.__traceback__):
+        owner = package_of(tb.tb_frame)
+        if owner not in _NOT_THE_USERS:
+            return None
+        if code is None and owner == package:
+            code = tb.tb_frame.f_code
     if code is None:
         return None
     function = getattr(sys.modules[package], code.co_name, None)
