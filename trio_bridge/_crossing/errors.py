@@ -356,7 +356,8 @@ def _started_as_it_is(exc: BaseException, package: str) -> str | None:
     if code is None:
         return None
     function = getattr(sys.modules[package], code.co_name, None)
-    return f"{package}.{code.co_name}" if getattr(function, "__code__", None) is code else None
+    is_public = code is getattr(function, "__code__", None)
+    return f"{package}.{code.co_name}" if is_public else None
 
 
 def _is_installed(frame: FrameType) -> bool:
