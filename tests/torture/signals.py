@@ -183,6 +183,11 @@ class Sender:
             what = f"signal {number} ({way}): {handled} handled, {sent} sent; {self._repeat}"
             assert handled <= sent, what
 
+    @property
+    def handled(self) -> str:
+        """How often each was that was sent alone."""
+        return "handled, some twice" if self._twice else "handled once each"
+
     def figures(self, starter: str) -> dict[str, int | float | str]:
         handled, sent = sum(self._table.handled), sum(self._table.sent)
         by_way = {
@@ -195,7 +200,7 @@ class Sender:
         }
         return {
             f"{starter}: sent": sent,
-            f"{starter}: sent one by one, handled once each": self._one_by_one,
+            f"{starter}: sent one by one, {self.handled}": self._one_by_one,
             f"{starter}: handled": handled,
             **{f"{starter}: by {way}": number for way, number in by_way.items()},
             f"{starter}: slowest, ms": round(1000 * self._slowest, 1),

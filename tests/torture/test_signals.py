@@ -16,6 +16,8 @@ def test_each_signal_is_handled_and_none_that_was_not_sent(engine):
     for starter in signals.STARTERS:
         sent = sizes["rounds"] * (sizes["in_a_row"] + sizes["in_a_storm"])
         assert figures[f"{starter}: sent"] == sent
-        in_a_row = figures[f"{starter}: sent one by one, handled once each"]
+        is_twice = (engine, starter) in signals.HANDLED_TWICE
+        handled = "handled, some twice" if is_twice else "handled once each"
+        in_a_row = figures[f"{starter}: sent one by one, {handled}"]
         assert in_a_row == sizes["rounds"] * sizes["in_a_row"]
         assert figures[f"{starter}: handled"] > in_a_row
