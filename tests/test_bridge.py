@@ -411,7 +411,23 @@ async def test_what_a_task_is_cancelled_by_in_its_clean_up_at_the_end_of_its_nur
 # ---- where two could count
 
 
-async def test_a_nursery_that_ends_while_its_task_enters_a_manager():
+async def by_asyncio_code():
+    await asyncio.Event().wait()
+
+
+async def by_trio_code():
+    await aio2trio(trio.sleep_forever)()
+
+
+async def by_a_second_manager():
+    async with aio2trio(trio.open_nursery()):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "follow", [by_asyncio_code, by_trio_code, by_a_second_manager], ids=lambda how: how.__name__
+)
+async def test_a_nursery_that_ends_while_its_task_enters_a_manager(follow):
     class EndsIt:
         def __enter__(self):
             nursery.cancel_scope.cancel()
@@ -422,7 +438,7 @@ async def test_a_nursery_that_ends_while_its_task_enters_a_manager():
     async def enters():
         async with aio2trio(EndsIt()):
             try:
-                await asyncio.Event().wait()
+                await follow()
             finally:
                 log.append(asyncio.current_task().cancelling())
 

@@ -250,12 +250,15 @@ class Bridge:
             adopter.tell()  # else it would cancel the task's clean-up
         if (host := self.hosts.get(task)) is not None:
             host.tell()
-        outer, self.owner_cancels = self.owner_cancels, task
-        task.cancel()
-        self.owner_cancels = outer
+        self._cancel(task)
         self.cancelled_by_owner[task] = _count(task)
         if adopter is not None and managers:
             managers[0].scope.cancel()
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        outer, self.owner_cancels = self.owner_cancels, task
+        task.cancel()
+        self.owner_cancels = outer
 
     def is_cancelled_by_owner(self, task: asyncio.Task[Any]) -> bool:
         """Whether what owns it has cancelled it, and it has not taken that back."""
@@ -360,7 +363,7 @@ class Bridge:
     def _cancel_owing(self, task: asyncio.Task[Any]) -> None:
         self.owing.discard(task)
         if not task.done():  # else asyncio would forget that nobody has retrieved its error
-            task.cancel()
+            self._cancel(task)
 
     @property
     def owning_nursery(self) -> CallNursery:

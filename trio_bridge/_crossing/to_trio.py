@@ -161,12 +161,12 @@ def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task 
 def hand_over(bridge: Bridge, call: TrioCall) -> None:
     """Find the Trio task that runs the call (rules 1 and 2)."""
     host = bridge.host_of(call.task)
-    if host is not None and host.is_free:
+    if call.task in bridge.owing and not call.leaves_manager:
+        call.refuse()
+    elif host is not None and host.is_free:
         host.take(call)
     elif is_starting(bridge, call.task):
         bridge.first_call = call
-    elif call.task in bridge.owing:
-        call.refuse()
     else:
         call.cancel_scope = call.cancel_scope or trio.CancelScope()
         bridge.owning_nursery.run(call)
