@@ -93,7 +93,7 @@ MAY_IMPORT = {
     "_guest_ctrl_c": {"_private"},
     "_guest_end": {"_exits", "_guest_ctrl_c", "_private"},
     "_guest_nursery": {"_call_nursery"},
-    "_bridge": {"_breakpoints", "_private"},
+    "_bridge": {"_breakpoints", "_cancelled_once", "_private"},
     "_nursery": {
         *("_bridge", "_crossing", "_private", "_task_nursery", "_tracking", "_untrusted"),
     },
@@ -105,6 +105,7 @@ MAY_IMPORT = {
     "_task_creation": {"_bridge", "_loop_tasks", "_private"},
     "_call_nursery": {"_bridge"},
     "_breakpoints": set(),
+    "_cancelled_once": set(),
     "_moved_names": set(),
     "_alarm": {"_private"},
     "_pump": {"_alarm", "_engines", "_loop_clock", "_private", "_untrusted"},

@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 from collections import Counter
-from contextvars import Context, ContextVar
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
-from weakref import WeakKeyDictionary
 
 import trio
 
 from . import _breakpoints, _private
+from ._cancelled_once import CancelledOnce
 
 if TYPE_CHECKING:
     import asyncio
@@ -74,7 +74,7 @@ class Bridge:
         "asyncio_owners",
         "calls_plainly",
         "cancel_warn_after",
-        "cancelled_by_owner",
+        "cancelled_once",
         "cancels",
         "entered",
         "first_call",
@@ -87,8 +87,6 @@ class Bridge:
         "nursery",
         "open_in",
         "open_managers",
-        "owing",
-        "owner_cancels",
         "pump",
         "redeliver_cancel_after",
         "reschedule",
@@ -151,15 +149,10 @@ class Bridge:
         """Those of the user's that are open."""
         self.cancels: asyncio.Task[Any] | None = None
         """The guest that its host is cancelling just now."""
-        self.cancelled_by_owner: Final[WeakKeyDictionary[asyncio.Task[Any], int]] = (
-            WeakKeyDictionary()
-        )
-        """Tasks that were cancelled together with their nursery, or the loop; ``cancelling()``."""
-        self.owner_cancels: asyncio.Task[Any] | None = None
-        """The one of them that is being cancelled just now."""
         self._cancelled_crossings: Final[Counter[trio.lowlevel.Task]] = Counter()
-        self.owing: Final[set[asyncio.Task[Any]]] = set()
-        """Those of them that have not noticed, and are about to be cancelled once more."""
+        self.cancelled_once: Final = CancelledOnce(
+            loop, self.hosts, self.adopters, self.open_managers
+        )
         self.tracking: Tracking | None = None
         self.starts_eagerly = False
         """Whether it is known that guests can take their first step at once: else ask the loop."""
@@ -231,68 +224,6 @@ class Bridge:
             or (self.starting is not None and task.get_coro() is self.starting)
         )
 
-    def cancel_owned(self, task: asyncio.Task[Any]) -> None:
-        """Cancel an asyncio task, as what owns it ends, together with the Trio scopes it has open.
-
-        Once, though Ctrl-C, its nursery and the loop may come one after the other: a second
-        ``cancel()`` would cut its clean-up short. It comes if the task takes the first back, by
-        ``uncancel()``.
-
-        By ``Task.cancel()`` alone the Trio code in these scopes would learn of it only when the
-        task leaves them, and the guests in there would be cancelled by nobody that their hosts know
-        of.
-        """
-        if self._is_being_cancelled(task):
-            self._look_again(task, _FIRST_LOOK)
-            return
-        adopter, managers = self.adopters.get(task), self.open_managers.get(task)
-        if adopter is not None and managers:
-            adopter.tell()  # else it would cancel the task's clean-up
-        if (host := self.hosts.get(task)) is not None:
-            host.tell()
-        self._cancel(task)
-        self.cancelled_by_owner[task] = _count(task)
-        if adopter is not None and managers:
-            managers[0].scope.cancel()
-
-    def _cancel(self, task: asyncio.Task[Any]) -> None:
-        outer, self.owner_cancels = self.owner_cancels, task
-        task.cancel()
-        self.owner_cancels = outer
-
-    def is_cancelled_by_owner(self, task: asyncio.Task[Any]) -> bool:
-        """Whether what owns it has cancelled it, and it has not taken that back."""
-        least = self.cancelled_by_owner.get(task)
-        return least is not None and (_count(task) >= least or task in self.owing)
-
-    def _is_being_cancelled(self, task: asyncio.Task[Any]) -> bool:
-        return self.is_cancelled_by_owner(task) or self._is_cancelled_by_surroundings(task)
-
-    def _is_cancelled_by_surroundings(self, task: asyncio.Task[Any]) -> bool:
-        """Whether it is a guest whom its host has cancelled for what is around the crossing."""
-        host, managers = self.hosts.get(task), self.open_managers.get(task)
-        if host is None or not _count(task):
-            return False
-        if managers:  # else it may be the cancellation of one of these, after which it goes on
-            return managers[0].is_shelter
-        return host.cancelled_by is not None
-
-    def _look_again(self, task: asyncio.Task[Any], seconds: float) -> None:
-        """It was spared. By ``cancelling()`` alone one can't tell whose the cancellation is.
-
-        It may be one of its own (``asyncio.timeout``), which it takes back in the end.
-        """
-
-        def look() -> None:
-            if task.done():
-                return
-            if self._is_being_cancelled(task):
-                self._look_again(task, 2 * seconds)
-            else:
-                self.cancel_owned(task)
-
-        self.loop.call_later(seconds, look, context=Context())
-
     def crossing_was_cancelled(self, caller: trio.lowlevel.Task) -> None:
         """The loop has ended the asyncio code that a Trio task has called, as it ends itself.
 
@@ -342,29 +273,6 @@ class Bridge:
             nursery = nursery.parent_task.parent_nursery
         return nursery is not None
 
-    def cancel_again(self, task: asyncio.Task[Any]) -> bool:
-        """The task was cancelled while it waited for Trio code that didn't notice.
-
-        If its owner did that, the task is to end: one that calls such Trio code in a loop never
-        would. It is cancelled where it waits next; Trio code that it calls until then is not run.
-
-        Returns:
-          Whether its owner did.
-        """
-        if not self.is_cancelled_by_owner(task):
-            return False
-        task.uncancel()
-        self.owing.add(task)
-        # Not cancel() itself: asyncio drops the value of a task that was cancelled in its last
-        # step.
-        self.loop.call_soon(self._cancel_owing, task)
-        return True
-
-    def _cancel_owing(self, task: asyncio.Task[Any]) -> None:
-        self.owing.discard(task)
-        if not task.done():  # else asyncio would forget that nobody has retrieved its error
-            self._cancel(task)
-
     @property
     def owning_nursery(self) -> CallNursery:
         """The nursery that owns the asyncio task which asks."""
@@ -384,8 +292,6 @@ class Bridge:
 
 # More than the clean-up of one task makes of crossings that are cancelled in the middle.
 _MOST_CANCELLED_CROSSINGS: Final = 100
-# Seconds; twice as many each time, as a virtual clock jumps from one to the next.
-_FIRST_LOOK: Final = 0.05
 # No thread's identifier: some Trio tasks may cross, and others not.
 _ASK: Final = -1
 
@@ -394,11 +300,6 @@ def _ancestors(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
     while (nursery := task.parent_nursery) is not None:
         task = nursery.parent_task
         yield task
-
-
-def _count(task: asyncio.Task[Any]) -> int:
-    """``cancelling()``; a task of somebody else's class may have none."""
-    return int(getattr(task, "cancelling", int)())
 
 
 def can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

@@ -86,7 +86,7 @@ class CallNursery(ABC):
         tasks = self.to_cancel()
         with self._side:
             for task in tasks:
-                by_loop[self.loop].cancel_owned(task)
+                by_loop[self.loop].cancelled_once.cancel(task)
 
     def to_cancel(self) -> set[asyncio.Task[Any]]:
         """The asyncio tasks that are cancelled with the surroundings."""
@@ -174,7 +174,7 @@ class CallNursery(ABC):
 
     def interrupt(self, call: TrioCall, interruption: BaseException | None) -> None:
         """The call has ended by a cancellation from around it, or by Ctrl-C."""
-        call.bridge.cancel_owned(call.task)
+        call.bridge.cancelled_once.cancel(call.task)
         call.interrupt(cancel_task=False)
         if isinstance(interruption, KeyboardInterrupt):
             self.exit(interruption)

@@ -86,7 +86,7 @@ class TaskNursery(CallNursery):
             if not waiting:
                 waiting = remaining
                 for task in remaining:
-                    bridge.cancel_owned(task)
+                    bridge.cancelled_once.cancel(task)
                     self._cancelled.add(task)
             ended |= remaining - bridge.awaited_guests
             with _reminders(waiting, bridge, why), contextlib.suppress(asyncio.CancelledError):

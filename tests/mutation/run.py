@@ -30,7 +30,7 @@ NEAR = [
     "tests/crossing",
     *(f"tests/test_{x}.py" for x in ("nursery", "nursery_ctrl_c", "tracking", "run", "loop_tasks")),
     *(f"tests/test_{x}.py" for x in ("misuse", "pdb", "generator_hooks", "loop_failures")),
-    *(f"tests/test_{x}.py" for x in ("bridge", "call_nursery", "task_nursery")),
+    *(f"tests/test_{x}.py" for x in ("cancelled_once", "call_nursery", "task_nursery")),
     *(f"tests/asyncio_first/test_foreign_{x}.py" for x in ("calls", "cancellation", "closing")),
     *(f"tests/asyncio_first/test_{x}.py" for x in ("foreign_ctrl_c", "guest_ctrl_c", "guest_ends")),
     *(f"tests/views/test_{x}.py" for x in ("attacks", "ctrl_c", "every_checkpoint", "functions")),

@@ -379,7 +379,8 @@ class AsyncioOwner:
         bridge = self.bridge
         if not bridge.is_ending:
             return False
+        task = self._task
         by_loop = bridge.nursery.lets_managers_outlive_tasks or (
-            self._task in bridge.cancelled_by_owner
+            task is not None and bridge.cancelled_once.has_cancelled(task)
         )
         return by_loop and (self._can_end is None or self._can_end())

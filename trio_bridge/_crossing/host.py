@@ -396,7 +396,7 @@ class Host:
         is_ctrl_c = isinstance(exc, KeyboardInterrupt)
         if self._interruption is None or is_ctrl_c:
             self._interruption = exc
-        if self._is_told and not self._bridge.is_cancelled_by_owner(self._guest):
+        if self._is_told and not self._bridge.cancelled_once.stands(self._guest):
             self._has_cancelled = self._is_told = False  # the guest has taken that one back
         if self._delivering or (self._has_cancelled and not is_ctrl_c):
             return
@@ -487,8 +487,9 @@ class Host:
                 set_context(self.forgotten, None if end.cancelled() else end.exception())
                 raise_as_it_is(self.forgotten)
             if interruption is None:
-                if self._bridge.is_ending and self._guest in self._bridge.cancelled_by_owner:
-                    self._bridge.crossing_was_cancelled(self.task)
+                bridge = self._bridge
+                if bridge.is_ending and bridge.cancelled_once.has_cancelled(self._guest):
+                    bridge.crossing_was_cancelled(self.task)
                 return result_of(end)
             if isinstance(interruption, KeyboardInterrupt):
                 # Unlike a cancellation it comes once: whatever the guest made of it, it goes on.

@@ -116,7 +116,7 @@ def delivered(call: TrioCall, task: asyncio.Task[Any]) -> None:
 
 
 def _cancel_again(call: TrioCall, task: asyncio.Task[Any], host: Host | None) -> None:
-    if call.was_cancelled_by_owner and call.bridge.cancel_again(task):
+    if call.was_cancelled_by_owner and call.bridge.cancelled_once.cancel_again(task):
         if host is not None:
             host.tell()  # the scope of a manager that was being entered is cancelled by the same
         return
@@ -161,7 +161,7 @@ def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task 
 def hand_over(bridge: Bridge, call: TrioCall) -> None:
     """Find the Trio task that runs the call (rules 1 and 2)."""
     host = bridge.host_of(call.task)
-    if call.task in bridge.owing and not call.leaves_manager:
+    if call.task in bridge.cancelled_once.owing and not call.leaves_manager:
         call.refuse()
     elif host is not None and host.is_free:
         host.take(call)
@@ -242,7 +242,7 @@ class TrioCall(asyncio.Future[Any]):
             return super().cancel(msg)
         self._cancel_message = msg
         self.was_cancelled = True
-        self.was_cancelled_by_owner |= self.bridge.owner_cancels is self.task
+        self.was_cancelled_by_owner |= self.bridge.cancelled_once.cancels is self.task
         if self.cancel_scope is None:
             pass  # open_scope() looks
         elif get_running_loop() is self.bridge.loop:

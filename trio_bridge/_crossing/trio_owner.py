@@ -68,7 +68,7 @@ class TrioOwner:
             )
         bridge, task = caller(self.bridge.loop)
         step = _Step(bridge, task, fn, args)
-        if task in bridge.owing and not self.is_ending:
+        if task in bridge.cancelled_once.owing and not self.is_ending:
             step.refuse()
             return await outcome(step)
         if bridge.host_of(task) is None:

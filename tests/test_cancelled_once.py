@@ -1,4 +1,4 @@
-"""``Bridge.cancel_owned``: what ends an asyncio task cancels it once, however many things end.
+"""What ends an asyncio task cancels it once, however many things end.
 
 Ctrl-C ends the task in whose Trio code it came, then the nursery around that, and the loop. Had
 each of them its own ``Task.cancel()``, the second would cut the clean-up short (contract 4.2).
