@@ -143,7 +143,7 @@ class TrioManager:
         """
         task = self.task
         host = self.bridge.host_of(task)
-        if host is None or host.cancelled_by is None or _holds_cancellation(exc):
+        if host is None or host.cancelled_by is None or isinstance(exc, asyncio.CancelledError):
             return False
         if asyncio.current_task() is not task or self.is_cancelled_by_others(host):
             return False
@@ -434,13 +434,6 @@ def open_manager(manager: object) -> TrioManager:
     raise RuntimeError(
         f"aio2trio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
-
-
-def _holds_cancellation(exc: BaseException | None) -> bool:
-    """Whether it is a ``CancelledError``, or a group that has one."""
-    if isinstance(exc, BaseExceptionGroup):
-        return holds(exc, asyncio.CancelledError)
-    return isinstance(exc, asyncio.CancelledError)
 
 
 def _deliver_again(task: asyncio.Task[Any]) -> None:

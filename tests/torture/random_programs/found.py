@@ -391,4 +391,80 @@ FOUND = {
         ),
         (Strike(at=5, what="scope", which=7),),
     ),
+    "a task group hands a cancellation on beside a group that holds it": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "nursery",
+                            "asyncio",
+                            parts=(
+                                Node(
+                                    "group",
+                                    "asyncio",
+                                    parts=(
+                                        Node(
+                                            "catch",
+                                            "asyncio",
+                                            parts=(
+                                                Node(
+                                                    "asyncio_nursery",
+                                                    "asyncio",
+                                                    how="soon",
+                                                    parts=(
+                                                        Node(
+                                                            "leaf",
+                                                            "asyncio",
+                                                            how="value",
+                                                            also="fail",
+                                                            n=1,
+                                                        ),
+                                                        Node(
+                                                            "generator",
+                                                            "asyncio",
+                                                            parts=(Node("cancel", "asyncio", n=1),),
+                                                        ),
+                                                    ),
+                                                ),
+                                            ),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (),
+        schedule=0,
+    ),
+    "the loop ends while a task enters a nursery in a nursery": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node("cross", "trio", how="function", parts=(Node("get", "asyncio", how="queue"),)),
+                Node(
+                    "spawn",
+                    "asyncio",
+                    parts=(
+                        Node(
+                            "nursery",
+                            "asyncio",
+                            parts=(Node("nursery", "asyncio", parts=(Node("wait", "asyncio"),)),),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=2, what="scope", which=0),),
+        schedule=0,
+    ),
 }
