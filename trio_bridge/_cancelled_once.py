@@ -92,15 +92,23 @@ class CancelledOnce:
         self._loop.call_soon(self._cancel_owing, task)
         return True
 
+    def deliver_again(self, task: asyncio.Task[Any], message: str | None = None) -> None:
+        """Cancel a task where it waits next by a ``cancel()`` that was counted when it came."""
+        if self.stands(task):
+            self._cancel(task, message)
+        else:
+            task.cancel(message)
+        task.uncancel()
+
     def _cancel_owing(self, task: asyncio.Task[Any]) -> None:
         self.owing.discard(task)
         if not task.done():  # else asyncio would forget that nobody has retrieved its error
             self._cancel(task)
 
-    def _cancel(self, task: asyncio.Task[Any]) -> None:
+    def _cancel(self, task: asyncio.Task[Any], message: str | None = None) -> None:
         outer, self.cancels = self.cancels, task
         try:
-            task.cancel()
+            task.cancel(message)
         finally:
             self.cancels = outer
 

@@ -317,8 +317,7 @@ class TrioCall(asyncio.Future[Any]):
 
         def cancel() -> None:
             if task.cancelling() and not task.done():  # else somebody has called uncancel()
-                task.cancel(self._cancel_message)
-                task.uncancel()  # it was counted when it came
+                self.bridge.cancelled_once.deliver_again(task, self._cancel_message)
 
         task.get_loop().call_soon(cancel)
 

@@ -132,7 +132,7 @@ class TrioManager:
                 self.task.uncancel()
                 is_owed = is_owed and not is_put_off
             if is_owed and self.task.cancelling():
-                _deliver_again(self.task)
+                self.bridge.cancelled_once.deliver_again(self.task)
             del call, exc, task
 
     async def _put_off_own_cancellation(self, exc: BaseException | None) -> bool:
@@ -152,7 +152,7 @@ class TrioManager:
         except asyncio.CancelledError:
             if not self.is_cancelled_by_others(host):
                 return True
-            _deliver_again(task)  # somebody else has come meanwhile
+            self.bridge.cancelled_once.deliver_again(task)  # somebody else has come meanwhile
         return False
 
     def is_cancelled_by_others(self, host: Host) -> bool:
@@ -434,12 +434,6 @@ def open_manager(manager: object) -> TrioManager:
     raise RuntimeError(
         f"aio2trio({shown(manager)}) is to be left, but was not entered, or was left already"
     )
-
-
-def _deliver_again(task: asyncio.Task[Any]) -> None:
-    """Cancel it where it waits next, as the one who has cancelled it would: they count as one."""
-    task.uncancel()
-    task.cancel()
 
 
 def _task_name() -> str | None:

@@ -467,4 +467,35 @@ FOUND = {
         (Strike(at=2, what="scope", which=0),),
         schedule=0,
     ),
+    "a block is cancelled while a task has entered an asyncio nursery and does not know yet": Program(
+        Node(
+            "block",
+            "trio",
+            parts=(
+                Node("cross", "trio", how="function", parts=(Node("wait", "asyncio"),)),
+                Node(
+                    "spawn",
+                    "asyncio",
+                    n=1,
+                    parts=(
+                        Node(
+                            "deadline",
+                            "asyncio",
+                            how="other",
+                            parts=(
+                                Node(
+                                    "asyncio_nursery",
+                                    "asyncio",
+                                    how="soon",
+                                    parts=(Node("wait", "asyncio"),),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=4, what="deadline", which=0),),
+        schedule=0,
+    ),
 }
