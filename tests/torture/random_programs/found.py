@@ -467,7 +467,7 @@ FOUND = {
         (Strike(at=2, what="scope", which=0),),
         schedule=0,
     ),
-    "a block is cancelled while a task has entered an asyncio nursery and does not know yet": Program(
+    "a block is cancelled while a task enters an asyncio nursery in a deadline": Program(
         Node(
             "block",
             "trio",
