@@ -271,6 +271,25 @@ async def by_the_deadline_of_a_shield():
         await asyncio.Event().wait()
 
 
+async def by_the_deadlines_of_two_shields():
+    async with aio2trio(trio.move_on_after(0.002, shield=True)) as outer:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            async with aio2trio(trio.move_on_after(0.001, shield=True)) as inner:
+                await asyncio.Event().wait()
+            await asyncio.sleep(0)
+    assert outer.cancelled_caught
+    assert inner.cancelled_caught
+
+
+async def by_a_deadline_in_a_shield():
+    async with aio2trio(trio.CancelScope(shield=True)):
+        with pytest.raises(trio.TooSlowError):
+            async with aio2trio(trio.fail_after(0.001)):
+                await asyncio.Event().wait()
+
+
 async def by_a_child_that_fails():
     async def fails():
         await trio.lowlevel.checkpoint()
@@ -341,6 +360,8 @@ clean_ups = pytest.mark.parametrize(
     "clean_up",
     [
         by_the_deadline_of_a_shield,
+        by_the_deadlines_of_two_shields,
+        by_a_deadline_in_a_shield,
         by_a_child_that_fails,
         by_asyncios_timeout,
         by_nobody_though_a_timeout_passes_in_trio_code,
