@@ -161,7 +161,8 @@ def trio_task_of(bridge: Bridge, task: asyncio.Task[Any]) -> trio.lowlevel.Task 
 def hand_over(bridge: Bridge, call: TrioCall) -> None:
     """Find the Trio task that runs the call (rules 1 and 2)."""
     host = bridge.host_of(call.task)
-    if call.task in bridge.cancelled_once.owing and not call.leaves_manager:
+    owing = bridge.cancelled_once.owing
+    if owing and call.task in owing and not call.leaves_manager:
         call.refuse()
     elif host is not None and host.is_free:
         host.take(call)
