@@ -57,7 +57,7 @@ def page_faults_per_read(start):
     # Not measured: coverage frees what stock asyncio's reads then have for room.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     if start == "stock":
-        # As it is at first. What imports free may have raised it, on one Python and not on the next.
+        # As it is at first. What imports free may have raised it, on one Python or another.
         env["MALLOC_MMAP_THRESHOLD_"] = str(128 * 1024)
     result = subprocess.run(program, check=True, timeout=60, stdout=subprocess.PIPE, env=env)
     return float(result.stdout)
