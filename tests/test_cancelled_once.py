@@ -330,8 +330,10 @@ def cleans_up(clean_up, where, trio_code, log):
 
     async def cleaning():
         log.append(asyncio.current_task().cancelling())
-        await clean_up()
-        log.append(asyncio.current_task().cancelling())
+        try:
+            await clean_up()
+        finally:
+            log.append(asyncio.current_task().cancelling())
 
     async def in_its_body():
         async with aio2trio(trio.CancelScope()):
@@ -356,6 +358,15 @@ def cleans_up(clean_up, where, trio_code, log):
     return {"in a body": in_its_body, "after a body": after_it, "alone": without_it}[where]
 
 
+async def by_what_is_outside_of_a_shield_that_is_lifted():
+    """Only what Trio has cancelled comes in; after Ctrl-C there is nothing outside."""
+    async with aio2trio(trio.CancelScope(shield=True)) as scope:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        aio2trio(setattr)(scope, "shield", False)
+        await asyncio.sleep(0.001)
+
+
 clean_ups = pytest.mark.parametrize(
     "clean_up",
     [
@@ -365,6 +376,7 @@ clean_ups = pytest.mark.parametrize(
         by_a_child_that_fails,
         by_asyncios_timeout,
         by_nobody_though_a_timeout_passes_in_trio_code,
+        by_what_is_outside_of_a_shield_that_is_lifted,
     ],
     ids=lambda clean_up: clean_up.__name__,
 )
@@ -427,6 +439,22 @@ async def test_what_a_task_is_cancelled_by_in_its_clean_up_at_the_end_of_its_nur
         nursery.cancel_scope.cancel()
     assert log == [1, 1]
     assert running.cancelled()
+
+
+async def test_an_outer_scope_keeps_its_cancellation_that_a_lifted_shield_lets_in():
+    @trio2aio
+    async def guest():
+        async with aio2trio(trio.CancelScope()) as outer:
+            aio2trio(outer.cancel)()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                async with aio2trio(trio.CancelScope(shield=True)) as inner:
+                    aio2trio(setattr)(inner, "shield", False)
+                    await asyncio.Event().wait()
+        return outer.cancelled_caught, asyncio.current_task().cancelling()
+
+    assert await guest() == (True, 0)
 
 
 # ---- where two could count
