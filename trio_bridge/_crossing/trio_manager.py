@@ -310,8 +310,8 @@ class _Leave(TrioCall):
         leaving = await self._manager.leave_in_trio(passed)
         is_owed = self.was_cancelled or host.owes_cancellation
         try:
-            # What leaves a shelter is the cancellation outside, by a shield that was lifted: then the
-            # guest was told of that twice.
+            # What leaves a shelter is the cancellation outside, by a shield that was lifted: the
+            # guest was told of that before, too.
             is_past = self._manager.is_shelter or not (_holds_cancelled(leaving) or _is_cancelled())
             if host.is_cancelled and is_past:
                 self.has_absorbed_cancellation = cancelled_by is not None and not host.is_told
