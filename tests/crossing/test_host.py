@@ -269,28 +269,6 @@ async def test_ctrl_c_after_a_cancellation():
 # ---- who cancelled it
 
 
-class Said(BaseException):
-    def __str__(self):
-        return self.args[0]
-
-
-@pytest.mark.parametrize(
-    ("interruption", "why"),
-    [
-        (KeyboardInterrupt(), "by Ctrl-C"),
-        (Said("cancelled due to deadline"), "by its Trio scope (deadline)"),
-        (Said("cancelled due to explicit"), "by its Trio scope (cancel())"),
-        (
-            Said("cancelled due to explicit with reason 'late' from task <Task 'x'>"),
-            "by its Trio scope (cancel() with reason 'late' from task <Task 'x'>)",
-        ),
-        (Said("Cancelled"), "by its Trio scope"),
-    ],
-)
-def test_the_reminder_says_who_cancelled_it(interruption, why):
-    assert host_module._why(interruption) == why
-
-
 async def test_an_error_of_a_guest_that_does_not_suspend_keeps_its_context():
     async def fails():
         try:

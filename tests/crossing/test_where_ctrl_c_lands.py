@@ -163,7 +163,7 @@ IN_ASYNCIO = {
     *("call_trio_plain", "call_trio_plain.<locals>.<lambda>", "trio_task_of", "is_starting"),
     *("TrioManager.__init__", "TrioManager.enter", "_Enter.__init__", "_Adoption.__init__"),
     *("open_manager", "TrioManager.leave", "TrioManager.leave_here", "_Leave.__init__"),
-    *("TrioManager._put_off_own_cancellation", "Host.cancelled_by"),
+    *("TrioManager._put_off_own_cancellation", "GuestCancellation.cancelled_by"),
     *("TrioOwner.__init__", "TrioOwner.call", "TrioOwner.advance", "TrioOwner.close"),
     *("_Step.__init__", "TrioCall.name", "CallNursery.own"),
     *("GuestNursery.start_trio_task", "CallNursery.start_trio_task"),

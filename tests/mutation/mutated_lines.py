@@ -9,7 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-MUTATED = ("_crossing", "_nursery.py", "_task_nursery.py", "_call_nursery.py", "_guest_nursery.py")
+MUTATED = (
+    "_crossing",
+    "_nursery.py",
+    "_task_nursery.py",
+    "_call_nursery.py",
+    "_guest_nursery.py",
+    "_cancelled_once.py",
+)
 PACKAGE = Path(__file__).parents[2] / "trio_bridge"
 TOOL = 4
 monitoring = sys.monitoring

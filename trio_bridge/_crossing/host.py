@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 import trio
 from trio.lowlevel import Abort
 
-from .._private import get_running_loop, passes_cancel_point, schedule_point
+from .._private import passes_cancel_point, schedule_point
 from .._untrusted import set_context
 from .call_scope import CallScope
-from .cancellation import CancelReminder, convert_group, pending_interruption
+from .cancellation import convert_group, pending_interruption
 from .context import carry_back, holds_the_same
 from .errors import raise_as_it_is, result_of
+from .guest_cancellation import GuestCancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 CALLS_PER_BATCH: Final = 100
 
 
-Shelter = tuple[BaseException | None, bool, CancelReminder | None]
-"""What a host knows of the cancellation outside, and its reminder."""
-
-
 class End(Protocol):
     """What a host waits for: the part of a future's interface that it needs."""
 
@@ -45,27 +42,18 @@ class End(Protocol):
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None: ...
 
 
-class Host:
+class Host(GuestCancellation):
     """The Trio side of a crossing to asyncio."""
 
     __slots__ = (
-        "_bridge",
-        "_call",
         "_call_scope",
         "_calls_left",
         "_context",
-        "_delivering",
-        "_end",
-        "_guest",
-        "_has_cancelled",
         "_home",
-        "_interruption",
-        "_is_told",
         "_is_waiting",
         "_is_watching",
         "_pass_at",
         "_registry",
-        "_reminder",
         "forgotten",
         "shield",
         "task",
@@ -80,20 +68,12 @@ class Host:
         registry: dict[asyncio.Task[Any], Host],
         call: TrioCall | None = None,
     ) -> None:
-        self._bridge = bridge
-        self._guest = guest
-        self._end = end
+        super().__init__(bridge, guest, end, call)
         self.task = task
         self._home = self._context = task.context
-        self._call = call
         self._call_scope = CallScope()
         self._calls_left = 0
         self._is_waiting = False
-        self._has_cancelled = False
-        self._is_told = False
-        self._delivering = False
-        self._interruption: BaseException | None = None
-        self._reminder: CancelReminder | None = None
         self._is_watching = False
         self.forgotten: BaseException | None = None
         """The error that names the Trio managers which the guest has not left."""
@@ -166,6 +146,16 @@ class Host:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
         self.shield = None
 
+    @trio.lowlevel.enable_ki_protection
+    def _cancelled(self, raise_cancel: Callable[[], NoReturn]) -> Abort:
+        try:
+            raise_cancel()
+        except (trio.Cancelled, KeyboardInterrupt) as exc:
+            # Its traceback leads here, and from here to all who call: no cycles.
+            self._interrupted(exc.with_traceback(None))
+        self._resume(self._context)
+        return Abort.FAILED
+
     async def _go_to(self, context: Context) -> None:
         """Continue in another context, which takes a new step of the Trio task."""
         if self._context is not context:
@@ -220,24 +210,6 @@ class Host:
             # It was held back until now, lest the outcome be lost. Not cancel() itself: asyncio
             # drops the value of a task that was cancelled in its last step.
             self._cancel_guest_soon()
-
-    @property
-    def owes_cancellation(self) -> bool:
-        """Whether the guest has still to be told of a cancellation."""
-        return self._interruption is not None and not self._has_cancelled
-
-    def cancel_again(self) -> bool:
-        """The guest's ``Task.cancel()`` came while it waited for Trio code that didn't notice.
-
-        Returns:
-          Whether it was ours.
-        """
-        if self._interruption is None or not self._has_cancelled:
-            return False
-        self._guest.uncancel()
-        self._has_cancelled = False
-        self._cancel_guest_soon()
-        return True
 
     def _watch_end(self) -> None:
         # Not before there is need: the callback of a task costs a turn of the loop.
@@ -316,132 +288,6 @@ class Host:
         call.interrupt(cancel_task=not self._has_cancelled)
         self._now_cancelled()
 
-    # ---- cancellation from Trio
-
-    @property
-    def cancelled_by(self) -> BaseException | None:
-        """The ``trio.Cancelled`` or ``KeyboardInterrupt`` for which the guest was cancelled."""
-        return self._interruption if self._has_cancelled else None
-
-    @property
-    def cancellation(self) -> BaseException | None:
-        """The ``trio.Cancelled`` of the wait, whether the guest knows or not."""
-        return self._interruption if self.is_cancelled else None
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether a Trio scope was cancelled around the wait, whether the guest knows or not."""
-        return isinstance(self._interruption, trio.Cancelled)
-
-    def has_cancelled(self, interruption: BaseException) -> None:
-        """The guest was cancelled already, before the host came: not to be done once more."""
-        self._interruption = interruption
-        self._now_cancelled()
-
-    def tell(self) -> None:
-        """Who cancels the guest just now is about to cancel a scope around the wait as well."""
-        if not self._has_cancelled:
-            self._has_cancelled = self._is_told = True
-
-    @property
-    def is_told(self) -> bool:
-        """Whether the guest's cancellation is not its own, but that of :meth:`tell`."""
-        return self._is_told
-
-    def enter_shelter(self) -> Shelter | None:
-        """The guest has entered a Trio manager which what it was cancelled for doesn't reach into.
-
-        It cleans up below a shield, or after Ctrl-C. What is cancelled in there is to reach it:
-        the deadline of the shield, a nursery whose child fails. So that is as if it were the first.
-
-        Returns:
-          For :meth:`leave_shelter`. None: there is no such cancellation.
-        """
-        if not self._has_cancelled:
-            return None
-        outside = self._interruption, self._is_told, self._reminder
-        self._interruption = self._reminder = None
-        self._has_cancelled = self._is_told = False
-        return outside
-
-    def leave_shelter(self, outside: Shelter) -> None:
-        """It has left that manager."""
-        within = self._interruption
-        if self._reminder is not None:
-            self._reminder.stop()
-        self._interruption, self._is_told, self._reminder = outside
-        self._has_cancelled = True
-        if isinstance(within, KeyboardInterrupt):
-            self._interruption = within
-
-    def forget_cancellation(self) -> None:
-        """The scope that was cancelled has been left: the next cancellation is a new one."""
-        self._interruption = None
-        self._has_cancelled = self._is_told = False
-        if self._reminder is not None:
-            self._reminder.stop()
-            self._reminder = None
-
-    @trio.lowlevel.enable_ki_protection
-    def _cancelled(self, raise_cancel: Callable[[], NoReturn]) -> Abort:
-        try:
-            raise_cancel()
-        except (trio.Cancelled, KeyboardInterrupt) as exc:
-            # Its traceback leads here, and from here to all who call: no cycles.
-            self._interrupted(exc.with_traceback(None))
-        self._resume(self._context)
-        return Abort.FAILED
-
-    def _interrupted(self, exc: BaseException) -> None:
-        is_ctrl_c = isinstance(exc, KeyboardInterrupt)
-        if self._interruption is None or is_ctrl_c:
-            self._interruption = exc
-        if self._is_told and not self._bridge.cancelled_once.stands(self._guest):
-            self._has_cancelled = self._is_told = False  # the guest has taken that one back
-        if self._delivering or (self._has_cancelled and not is_ctrl_c):
-            return
-        if self._guest_runs():
-            # The guest itself cancels the scope. This may be its last step: see delivered().
-            self._cancel_guest_soon()
-        else:
-            self._cancel_guest(self._guest, self._end)
-
-    def _guest_runs(self) -> bool:
-        bridge = self._bridge
-        if get_running_loop() is bridge.loop:
-            return asyncio.current_task() is self._guest
-        return bridge.calls_plainly is self._guest
-
-    def _cancel_guest_soon(self) -> None:
-        # With what it needs as arguments: if the end comes first, the host has let go of it.
-        self._bridge.loop.call_soon(self._cancel_guest_now, self._guest, self._end)
-
-    def _cancel_guest_now(self, guest: asyncio.Task[Any], end: End) -> None:
-        if self._call is not None:
-            return  # Trio cancels that by itself; delivered() looks what is left to do
-        if self.owes_cancellation or isinstance(self._interruption, KeyboardInterrupt):
-            self._cancel_guest(guest, end)
-
-    def _cancel_guest(self, guest: asyncio.Task[Any], end: End) -> None:
-        if not end.done() and not guest.done():
-            with self._bridge.side:
-                self._bridge.cancels = guest
-                guest.cancel()
-                self._bridge.cancels = None
-            self._now_cancelled()
-        # Other Trio code that this cancels has a Cancelled whose frames lead here by their callers.
-        del guest, end
-
-    def _now_cancelled(self) -> None:
-        if not self._has_cancelled:
-            self._has_cancelled = True
-            self._reminder = CancelReminder(
-                self._guest,
-                _why(self._interruption),
-                warn_after=self._bridge.cancel_warn_after,
-                redeliver_after=self._bridge.redeliver_cancel_after,
-            )
-
     async def _leave_forgotten_managers(self, guest: asyncio.Task[Any]) -> None:
         managers = self._bridge.open_managers[guest]
         error: BaseException = RuntimeError(
@@ -505,14 +351,3 @@ class Host:
             # What leaves leads to this frame, and to others that hold the host: no cycles.
             self._interruption = self.forgotten = interruption = exc = None
             del self._guest, self._end, end
-
-
-def _why(interruption: BaseException | None) -> str:
-    """Who cancelled the guest, for the reminder."""
-    if isinstance(interruption, KeyboardInterrupt):
-        return "by Ctrl-C"
-    # Trio says why ("cancelled due to deadline") since its version 0.31.
-    _, is_told, reason = str(interruption).partition("cancelled due to ")
-    if reason == "explicit" or reason.startswith("explicit "):
-        reason = reason.replace("explicit", "cancel()", 1)
-    return f"by its Trio scope ({reason})" if is_told else "by its Trio scope"

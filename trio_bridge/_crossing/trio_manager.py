@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from .._bridge import Bridge
-    from .host import Shelter
+    from .guest_cancellation import Shelter
 
 
 class TrioManager:
