@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import weakref
+from functools import partial
 
 import pytest
 import trio
@@ -16,6 +18,8 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, current_loop, open_asyncio_nursery, open_loop, trio2aio
+from trio_bridge._bridge import by_loop
+from trio_bridge._cancelled_once import CancelledOnce
 
 
 class Task:
@@ -122,44 +126,33 @@ async def cancel_by_a_nursery_and_by_the_loop(async_fn):
     return held[0]
 
 
+async def as_a_task(async_fn):
+    """Its owners are the nursery of the main task and the loop."""
+    running = current_loop().create_task(async_fn())
+    await trio.sleep(5)
+    return running
+
+
+async def as_a_task_of_a_nursery(async_fn):
+    async with open_asyncio_nursery():
+        return await as_a_task(async_fn)
+
+
+async def as_a_guest(async_fn):
+    await trio2aio(async_fn)()
+
+
+begins = pytest.mark.parametrize(
+    "begin", [as_a_task, as_a_task_of_a_nursery, as_a_guest], ids=lambda begin: begin.__name__
+)
+
+
+@begins
 @everywhere
-def test_ctrl_c_and_then_the_loop(waits):
+def test_ctrl_c_and_then_all_that_is_around(waits, begin):
     task = Task(waits)
-
-    async def main():
-        running = start(task, interrupted)
-        await trio.sleep(5)
-        return running
-
     with pytest.raises(KeyboardInterrupt):
-        trio_bridge.run(main)
-    assert task.log == CANCELLED_ONCE
-
-
-@everywhere
-def test_ctrl_c_and_then_the_nursery_and_the_loop(waits):
-    task = Task(waits)
-
-    async def main():
-        async with open_asyncio_nursery():
-            running = start(task, interrupted)
-            await trio.sleep(5)
-        return running
-
-    with pytest.raises(KeyboardInterrupt):
-        trio_bridge.run(main)
-    assert task.log == CANCELLED_ONCE
-
-
-@everywhere
-def test_ctrl_c_in_a_task_that_trio_code_has_called(waits):
-    task = Task(waits)
-
-    async def main():
-        await trio2aio(task)(interrupted)
-
-    with pytest.raises(KeyboardInterrupt):
-        trio_bridge.run(main)
+        trio_bridge.run(begin, partial(task, interrupted))
     assert task.log == CANCELLED_ONCE
 
 
@@ -235,7 +228,7 @@ async def test_a_task_that_was_cancelled_before_by_itself():
     assert task.cancelled()
 
 
-async def test_a_task_whose_own_timeout_passes_when_the_loop_ends():
+async def test_a_task_whose_own_timeout_passes_when_the_loop_ends(autojump_clock):
     """Its count is as if what owns it had cancelled it; it is not, and is looked at again."""
     log = []
 
@@ -249,7 +242,7 @@ async def test_a_task_whose_own_timeout_passes_when_the_loop_ends():
                 try:
                     await asyncio.Event().wait()
                 finally:
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(1)  # of the loop's time: it is looked at four times
         except TimeoutError:
             log.append("timed out")
         try:
@@ -261,6 +254,173 @@ async def test_a_task_whose_own_timeout_passes_when_the_loop_ends():
     task = await cancel_by_a_nursery_and_by_the_loop(stubborn)
     assert log == ["timed out", 1]
     assert task.cancelled()
+
+
+async def test_a_guest_that_has_taken_its_scopes_cancellation_back():
+    """The loop that ends cancels it once more, or would wait for it for ever."""
+    log = []
+
+    @trio2aio
+    async def stubborn(scope):
+        aio2trio(scope.cancel)()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            take_back()
+        log.append("taken back")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            log.append(asyncio.current_task().cancelling())
+            raise
+
+    async def outside():
+        with trio.CancelScope() as scope:
+            await stubborn(scope)
+
+    async with trio.open_nursery() as outer:
+        async with open_loop():
+            outer.start_soon(outside)
+            while not log:
+                await trio.lowlevel.checkpoint()
+    assert log == ["taken back", 1]
+
+
+async def test_a_guest_that_its_own_scope_has_cancelled_and_that_waits_for_ever_in_its_clean_up():
+    log = []
+
+    @trio2aio
+    async def stubborn():
+        async with aio2trio(trio.CancelScope()) as scope:
+            aio2trio(scope.cancel)()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("cleans up")
+                await asyncio.Event().wait()
+
+    async def outside():
+        with contextlib.suppress(asyncio.CancelledError):  # Trio has not asked for it
+            await stubborn()
+
+    async with trio.open_nursery() as outer:
+        async with open_loop():
+            outer.start_soon(outside)
+            while not log:
+                await trio.lowlevel.checkpoint()
+    assert log == ["cleans up"]
+
+
+async def test_a_task_that_was_spared_is_let_go_of_when_it_has_ended(autojump_clock):
+    cancelled_once = by_loop[current_loop()].cancelled_once
+    task = current_loop().create_task(asyncio.Event().wait())
+    await trio.testing.wait_all_tasks_blocked()
+    cancelled_once.cancel(task)
+    cancelled_once.cancel(task)
+    held = weakref.ref(task)
+    del task
+    await trio.sleep(1)
+    assert held() is None
+
+
+# ---- one that didn't notice is cancelled where it waits next
+
+
+def test_one_that_is_about_to_be_cancelled_once_more_stands_as_cancelled():
+    async def main():
+        cancelled_once = CancelledOnce(asyncio.get_running_loop(), {}, {}, {})
+
+        async def does_not_notice():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            assert cancelled_once.cancel_again(task)
+            assert (task.cancelling(), cancelled_once.stands(task)) == (0, True)
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(does_not_notice())
+        await asyncio.sleep(0)
+        cancelled_once.cancel(task)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (task.cancelling(), cancelled_once.stands(task)) == (1, True)
+
+    asyncio.run(main())
+
+
+async def ends_by_a_value():
+    with trio.CancelScope(shield=True):
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+
+
+class EndsByAValue:
+    async def __aenter__(self):
+        pass
+
+    async def __aexit__(self, *details):
+        await ends_by_a_value()
+
+
+async def does_not_notice_in_a_call(end):
+    end()
+    await aio2trio(ends_by_a_value)()
+
+
+async def does_not_notice_in_the_end_of_a_manager(end):
+    async with aio2trio(EndsByAValue()):
+        end()
+
+
+async def does_not_notice_in_either(end):
+    async with aio2trio(EndsByAValue()):
+        end()
+        await aio2trio(ends_by_a_value)()
+
+
+async def does_not_notice_in_a_step(end):
+    end()
+    async for _ in steps(ends_by_a_value):
+        pass
+
+
+async def does_not_notice_in_a_step_below_a_manager(end):
+    async with aio2trio(trio.CancelScope()):
+        await does_not_notice_in_a_step(end)
+
+
+@pytest.mark.parametrize(
+    "does_not_notice",
+    [
+        does_not_notice_in_a_step,
+        does_not_notice_in_a_step_below_a_manager,
+        does_not_notice_in_a_call,
+        does_not_notice_in_the_end_of_a_manager,
+        does_not_notice_in_either,
+    ],
+    ids=lambda does_not_notice: does_not_notice.__name__,
+)
+@pytest.mark.parametrize("by_itself", [False, True])
+async def test_one_that_did_not_notice_is_cancelled_where_it_waits_next(does_not_notice, by_itself):
+    log = []
+
+    async def call(end):
+        try:
+            await does_not_notice(end)
+            await asyncio.Event().wait()
+        finally:
+            log.append(asyncio.current_task().cancelling())
+
+    async with open_asyncio_nursery() as nursery:
+        cancel = nursery.cancel_scope.cancel
+        end = (
+            cancel
+            if by_itself
+            else partial(trio.lowlevel.current_trio_token().run_sync_soon, cancel)
+        )
+        running = current_loop().create_task(call(end))
+        await trio.sleep_forever()
+    assert log == [1]
+    assert running.cancelled()
 
 
 # ---- in its clean-up
@@ -383,31 +543,13 @@ clean_ups = pytest.mark.parametrize(
 wheres = pytest.mark.parametrize("where", ["in a body", "after a body", "alone"])
 
 
+@begins
 @wheres
 @clean_ups
-def test_what_a_task_is_cancelled_by_in_its_clean_up_after_ctrl_c(clean_up, where):
+def test_what_it_is_cancelled_by_in_its_clean_up_after_ctrl_c(clean_up, where, begin):
     log = []
-
-    async def main():
-        running = current_loop().create_task(cleans_up(clean_up, where, interrupted, log)())
-        await trio.sleep(5)
-        return running
-
     with pytest.raises(KeyboardInterrupt):
-        trio_bridge.run(main)
-    assert log == [1, 1]
-
-
-@wheres
-@clean_ups
-def test_what_a_guest_is_cancelled_by_in_its_clean_up_after_ctrl_c(clean_up, where):
-    log = []
-
-    async def main():
-        await trio2aio(cleans_up(clean_up, where, interrupted, log))()
-
-    with pytest.raises(KeyboardInterrupt):
-        trio_bridge.run(main)
+        trio_bridge.run(begin, cleans_up(clean_up, where, interrupted, log))
     assert log == [1, 1]
 
 

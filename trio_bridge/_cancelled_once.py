@@ -10,12 +10,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
     from ._crossing.host import Host
@@ -74,6 +74,15 @@ class CancelledOnce:
         """Whether it was, and has not taken that back."""
         least = self._counts.get(task)
         return least is not None and (_count(task) >= least or task in self.owing)
+
+    def is_cancelling(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the ``cancel()`` that has just come to what the task waits for is of its owner.
+
+        If the task has ended its owner itself, asyncio hands it on as the step ends.
+        """
+        if self.cancels is task:
+            return True
+        return asyncio.current_task(self._loop) is task and self.stands(task)
 
     def cancel_again(self, task: asyncio.Task[Any]) -> bool:
         """The task was cancelled while it waited for Trio code that didn't notice (rule 3).

@@ -136,13 +136,14 @@ async def test_a_body_without_a_wait_does_not_see_it(run):
     assert await run(program) == "goes on"
 
 
+class Swallows(Manager):
+    async def __aexit__(self, *details):
+        await super().__aexit__(*details)
+        return True
+
+
 @BOTH
 async def test_a_manager_that_swallows(run):
-    class Swallows(Manager):
-        async def __aexit__(self, *details):
-            await super().__aexit__(*details)
-            return True
-
     async def program():
         manager, error = Swallows(), ValueError()
         async with aio2trio(manager):
@@ -153,6 +154,22 @@ async def test_a_manager_that_swallows(run):
         return "goes on"
 
     assert await run(program) == "goes on"
+
+
+@BOTH
+async def test_a_manager_that_swallows_the_cancellation_of_a_scope_around_it(run):
+    """In Trio what follows is run up to its next checkpoint, and cancelled there."""
+
+    async def program():
+        async with aio2trio(trio.CancelScope()) as scope:
+            async with aio2trio(Swallows()):
+                aio2trio(scope.cancel)()
+                await asyncio.Event().wait()
+            pytest.fail("goes on between them")
+        assert count() == 0
+        return scope.cancelled_caught
+
+    assert await run(program)
 
 
 async def test_a_cancelled_guest_that_waits_nowhere_leaves_its_manager():

@@ -375,3 +375,26 @@ def test_a_generator_that_is_left_to_its_loop_ends_inside_the_scope_that_it_hold
     loop.run_until_complete(main())
     loop.close()
     assert log == ["ended"]
+
+
+async def test_one_that_a_cancelled_guest_begins_in_its_clean_up_is_not_cancelled(autojump_clock):
+    @aio2trio
+    async def generator():
+        yield 1
+        await trio.sleep(1)
+        yield 2
+
+    @trio2aio
+    async def guest():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            items = [item async for item in generator()]
+            with pytest.raises(asyncio.CancelledError):
+                await aio2trio(trio.sleep)(1)
+            assert items == [1, 2]
+
+    with trio.move_on_after(1) as scope:
+        await guest()
+    assert scope.cancelled_caught
+    assert trio.current_time() == scope.deadline + 1

@@ -243,7 +243,7 @@ class TrioCall(asyncio.Future[Any]):
             return super().cancel(msg)
         self._cancel_message = msg
         self.was_cancelled = True
-        self.was_cancelled_by_owner |= self.bridge.cancelled_once.cancels is self.task
+        self.was_cancelled_by_owner |= self.bridge.cancelled_once.is_cancelling(self.task)
         if self.cancel_scope is None:
             pass  # open_scope() looks
         elif get_running_loop() is self.bridge.loop:
