@@ -286,6 +286,33 @@ async def test_a_guest_that_has_taken_its_scopes_cancellation_back():
     assert log == ["taken back", 1]
 
 
+async def test_a_guest_that_has_taken_the_loops_cancellation_back_and_whose_scope_is_cancelled():
+    log = []
+
+    @trio2aio
+    async def stubborn(scope):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            take_back()
+        log.append("taken back")
+        aio2trio(scope.cancel)()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append(asyncio.current_task().cancelling())
+
+    async def outside():
+        with trio.CancelScope() as scope:
+            await stubborn(scope)
+
+    async with trio.open_nursery() as outer:
+        async with open_loop():
+            outer.start_soon(outside)
+            await trio.testing.wait_all_tasks_blocked()
+    assert log == ["taken back", 1]
+
+
 async def test_a_guest_that_its_own_scope_has_cancelled_and_that_waits_for_ever_in_its_clean_up():
     log = []
 

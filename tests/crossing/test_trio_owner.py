@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import signal
 
 import pytest
 import trio
@@ -398,3 +399,25 @@ async def test_one_that_a_cancelled_guest_begins_in_its_clean_up_is_not_cancelle
         await guest()
     assert scope.cancelled_caught
     assert trio.current_time() == scope.deadline + 1
+
+
+@aio2trio
+async def interrupted():
+    signal.raise_signal(signal.SIGINT)
+    await trio.sleep_forever()
+    yield
+
+
+async def iterates():
+    async for _ in interrupted():
+        pass
+
+
+def test_ctrl_c_in_a_guests_step_comes_out_of_the_guests_crossing():
+    async def main():
+        with pytest.raises(KeyboardInterrupt):
+            await trio2aio(iterates)()
+        await trio.lowlevel.checkpoint()
+        return "goes on"
+
+    assert trio_bridge.run(main) == "goes on"
