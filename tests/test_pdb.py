@@ -20,7 +20,7 @@ if "COVERAGE_PROCESS_CONFIG" in os.environ:
     PATH.append(str(Path(__file__).parent / "measured_pdb"))
 
 HEAD = """
-import asyncio, contextlib, sys
+import asyncio, contextlib, os, sys
 import trio, trio_bridge
 from trio_bridge import aio2trio, trio2aio
 
@@ -408,10 +408,12 @@ def test_ctrl_c_at_the_prompt(debug):
 
 
 def test_ctrl_c_while_the_program_runs(debug):
+    # Not by print(), which the debugger's handler of the signal must not interrupt: it prints too.
+    ready = 'sys.stdout.flush()\n    os.write(1, b"ready")'
     session = debug(
         NESTED.replace(
             '    print("the',
-            '    print("ready")\n    await trio2aio(asyncio.sleep)(1000)\n    print("the',
+            f'    {ready}\n    await trio2aio(asyncio.sleep)(1000)\n    print("the',
         )
     )
     session.terminal.sendline("continue")
