@@ -10,7 +10,7 @@ import pytest
 import trio
 
 import trio_bridge
-from trio_bridge import aio2trio, trio2aio
+from trio_bridge import aio2trio, trio2aio, unview
 
 
 class Asyncio:
@@ -77,6 +77,36 @@ async def test_trio2aio_of_functions_and_methods():
 def it_static(it):
     assert inspect.iscoroutinefunction(it.static)
     return 1
+
+
+class Proxy:
+    """Of a library's kind that fails, or makes something up, for whatever it hasn't got."""
+
+    def __getattr__(self, name):
+        if self.makes_up:
+            return name
+        raise RuntimeError("not connected")
+
+    async def method(self):
+        await asyncio.sleep(0)
+        return "method"
+
+    @trio2aio
+    async def decorated(self):
+        await asyncio.sleep(0)
+        return "decorated"
+
+
+@pytest.mark.parametrize("makes_up", [False, True])
+async def test_the_methods_of_an_object_that_fails_for_other_attributes(makes_up):
+    """Found by ``tests/torture/fuzz.py``: the object was asked whether it is a view."""
+    proxy = Proxy()
+    proxy.makes_up = makes_up
+    assert await trio2aio(proxy.method)() == "method"
+    assert unview(proxy.method) == proxy.method
+    assert await proxy.decorated() == "decorated"
+    original = unview(proxy.decorated)
+    assert (original.__self__, original.__func__) == (proxy, unview(Proxy.decorated))
 
 
 async def test_trio2aio_of_plain_functions():

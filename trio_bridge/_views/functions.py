@@ -16,6 +16,7 @@ from .._crossing.errors import readable
 from .._private import may_wait_in_greenlet
 from .callbacks import Callback, callback_class
 from .iterators import generator_function
+from .view_type import is_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -41,7 +42,8 @@ def original_of(fn: Any) -> tuple[Side, Any] | None:
     """The side and the original of an adapter, or of a method made with one."""
     if type(fn) is MethodType:
         found = _adapted(fn.__func__)
-        original_self = getattr(fn.__self__, "trio_bridge_original", fn.__self__)
+        owner: Any = fn.__self__
+        original_self = owner.trio_bridge_original if is_view(owner) else owner
         return found and (found[0], MethodType(found[1], original_self))
     return _adapted(fn)
 

@@ -25,7 +25,8 @@ from .iterators import generator, originals
 from .kinds import SIMPLE, is_container, is_data, is_data_class, is_data_type
 from .protocols import view_class_of
 from .sides import ASYNCIO, TRIO, other
-from .view import CALLABLES, View, ViewType, new_view, original_behind
+from .view import CALLABLES, View, new_view, original_behind
+from .view_type import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,8 @@ from .._untrusted import shown
 from .awaitables import await_across
 from .iterators import Iteration, nothing
 from .kinds import has_special, is_a, takes_away
-from .view import View, ViewType, new_view, set_iteration, unview
+from .view import View, new_view, set_iteration, unview
+from .view_type import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

@@ -14,9 +14,9 @@ from .callbacks import Callback
 from .functions import original_of
 from .iterators import originals
 from .kinds import has_special
+from .view_type import ViewType
 
 if TYPE_CHECKING:
-    import weakref
     from collections.abc import Callable
 
     from .iterators import Iteration
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALLABLES: Final = (types.FunctionType, types.MethodType, functools.partial, Callback)
-
-
-class ViewType(type):
-    """The type of view classes."""
-
-    trio_bridge_stands_for: weakref.ref[type] | None = None
-
-    @property
-    def __mro__(cls) -> tuple[type, ...]:  # what Python code sees, not C
-        # Some metaclasses answer isinstance() by a look at type(x).__mro__: asyncpg's does.
-        mro: tuple[type, ...] = type.__dict__["__mro__"].__get__(cls)
-        stands_for = cls.trio_bridge_stands_for and cls.trio_bridge_stands_for()
-        return (*mro[:-1], *stands_for.__mro__) if stands_for else mro
 
 
 class View(metaclass=ViewType):
