@@ -8,6 +8,8 @@ to be changed: a frozen dataclass does.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Coroutine
+from types import CoroutineType
 from typing import Any, Final
 
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
@@ -20,6 +22,11 @@ def shown(x: object) -> str:
         return repr(x)
     except Exception:
         return f"<{type.__dict__['__name__'].__get__(type(x))} object>"
+
+
+def is_coroutine(x: object) -> bool:
+    """Whether it is a coroutine object, of Python's or another, whatever its ``__class__`` says."""
+    return type(x) is CoroutineType or issubclass(type(x), Coroutine)
 
 
 def set_traceback(exc: BaseException, traceback: Any) -> None:

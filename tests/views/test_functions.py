@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import types
 
 import pytest
 import trio
@@ -139,6 +140,25 @@ async def test_trio2aio_of_awaitables():
         assert await trio2aio(awaitable) == 6
     assert await trio2aio(task) == 6  # again
     assert repr(trio2aio(task)) == f"trio2aio({task!r})"
+
+
+class SaysThatItIsACoroutine:
+    """As a proxy of one does."""
+
+    __class__ = types.CoroutineType
+
+    def __init__(self, iterator):
+        self.iterator = iterator
+
+    def __await__(self):
+        return self.iterator
+
+
+async def test_what_says_that_it_is_a_coroutine_object_is_awaited_as_what_it_is():
+    """Found by ``tests/torture/fuzz.py``: its ``send()`` was called, and its ``cr_running``."""
+    assert await trio2aio(SaysThatItIsACoroutine(asyncio.sleep(0, 7).__await__())) == 7
+    with pytest.raises(TypeError, match="non-iterator"):
+        await trio2aio(SaysThatItIsACoroutine(8))
 
 
 async def test_several_trio_tasks_may_await_one_future():

@@ -23,7 +23,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Coroutine
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +30,7 @@ import trio
 
 from .._bridge import below, by_loop
 from .._exits import bare_exit
-from .._untrusted import set_context, set_traceback, shown
+from .._untrusted import is_coroutine, set_context, set_traceback, shown
 from .asyncio_owner import AsyncioOwner
 from .cancellation import convert_group, first_cancelled, pending_interruption
 from .errors import check_awaitable
@@ -90,7 +89,7 @@ class AsyncioManager:
             self._let_go()
             if self._is_entered:  # Ctrl-C came on the way back
                 await self._leave_in_owner(exc, exc, by_asyncio=False)
-            elif not self._has_begun and isinstance(self.manager, Coroutine):
+            elif not self._has_begun and is_coroutine(self.manager):
                 self.manager.close()  # else Python warns that it was never awaited
             raise
         self._body_scope.__enter__()

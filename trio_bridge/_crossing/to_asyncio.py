@@ -25,7 +25,7 @@ import trio
 
 from .._bridge import below, can_start_eagerly, current_bridge, refuse
 from .._private import get_running_loop, passes_cancel_point, schedule_point
-from .._untrusted import shown
+from .._untrusted import is_coroutine, shown
 from .context import carry_back
 from .errors import readable, result_of
 from .host import Host
@@ -144,7 +144,7 @@ def start_guest(
 
 def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> Any:
     """Make the task. It takes its first step in here, if it can."""
-    coro: Any = awaitable if asyncio.iscoroutine(awaitable) else _await(awaitable)
+    coro: Any = awaitable if is_coroutine(awaitable) else _await(awaitable)
     loop = bridge.loop
     bridge.starting = coro
     try:
@@ -166,7 +166,7 @@ def new_guest(bridge: Bridge, awaitable: Awaitable[Any], context: Context) -> An
             )
         return task
     except BaseException:
-        is_ours = inspect.iscoroutine(coro)
+        is_ours = type(coro) is CoroutineType
         if is_ours and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
             coro.close()  # else Python warns that it was never awaited: nobody will
         raise

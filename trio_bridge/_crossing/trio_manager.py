@@ -27,6 +27,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -251,7 +252,7 @@ class TrioManager:
             return await _interruptible(leaving)
         except KeyboardInterrupt:
             if (
-                inspect.iscoroutine(leaving)
+                type(leaving) is CoroutineType
                 and inspect.getcoroutinestate(leaving) == inspect.CORO_CREATED
             ):
                 await leaving  # Ctrl-C came before it could begin

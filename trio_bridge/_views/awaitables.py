@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from .._crossing.errors import readable
+from .._untrusted import is_coroutine
 from .sides import ASYNCIO, TRIO
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ async def _await(awaitable: Awaitable[Any], begun: list[bool]) -> Any:
 
 def _as_coroutine(awaitable: Awaitable[Any], begun: list[bool]) -> Awaitable[Any]:
     # A coroutine object becomes the guest itself; other awaitables need a coroutine around them.
-    if inspect.iscoroutine(awaitable):
+    if type(awaitable) is CoroutineType:
         return awaitable
     if hasattr(type(awaitable), "asFuture"):
         return _await_deferred(awaitable, begun)
@@ -55,11 +57,11 @@ def await_across(side: Side, awaitable: Awaitable[Any]) -> Generator[Any, Any, A
 
 def _drop(awaitable: Awaitable[Any]) -> None:
     """Cancelled before it began: what was to be awaited is not wanted any more."""
-    if inspect.iscoroutine(awaitable):
+    if type(awaitable) is CoroutineType:
         if inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
             awaitable.close()
-    elif isinstance(awaitable, Coroutine):  # what holds one, as aiohttp's requests
-        awaitable.close()
+    elif is_coroutine(awaitable):  # what holds one, as aiohttp's requests
+        awaitable.close()  # type: ignore[attr-defined]
 
 
 class AwaitableView:
@@ -107,7 +109,7 @@ class AwaitableView:
         Raises:
           ValueError: the other side is running it, and would find its scopes left.
         """
-        if inspect.iscoroutine(self.original):
+        if type(self.original) is CoroutineType:
             if inspect.getcoroutinestate(self.original) == inspect.CORO_SUSPENDED:
                 raise ValueError("coroutine already executing")
             self.original.close()
