@@ -18,7 +18,7 @@ from trio_bridge import (
     open_loop,
     trio2aio,
 )
-from trio_bridge._crossing.context import carry_back, holds_the_same
+from trio_bridge._crossing.context import carry_back, carry_over, holds_the_same
 
 ONE: ContextVar[object] = ContextVar("one")
 OTHER: ContextVar[object] = ContextVar("other")
@@ -262,3 +262,22 @@ async def test_a_value_that_a_step_sets_back_is_its_callers(is_first):
     async with contextlib.aclosing(trio2aio(steps)()) as iterator:
         async for _ in iterator:
             assert number.get() == "first"
+
+
+def test_each_variable_is_carried_over_for_itself():
+    """One that is as it was, or older than the other, keeps none of the others back."""
+    variables = [ContextVar(str(number)) for number in range(30)]
+
+    def carry():
+        for var in variables:
+            var.set("the caller's")
+        carry_over(after, since=before)
+        return [var.get() for var in variables]
+
+    before = context(dict.fromkeys(variables, "old"))
+    after = before.copy()
+    news = dict.fromkeys(variables[::3], "new") | dict.fromkeys(variables[1::3], "the caller's")
+    for var, value in news.items():
+        after.run(var.set, value)
+    expected = [news.get(var, "the caller's") for var in variables]
+    assert Context().run(carry) == expected
