@@ -157,6 +157,41 @@ async def test_a_manager_that_swallows(run):
 
 
 @BOTH
+async def test_a_manager_that_swallows_asyncios_cancellation(run):
+    """As one of asyncio's does, in asyncio."""
+
+    async def program():
+        async with aio2trio(Swallows()):
+            asyncio.current_task().cancel()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        return count()
+
+    assert await run(program) == 1
+
+
+@BOTH
+async def test_the_cancellation_after_that_of_a_scope_which_was_left(run):
+    """It comes though the guest makes nothing but calls that are no checkpoints."""
+
+    async def no_checkpoint():
+        pass
+
+    async def program():
+        async with aio2trio(trio.CancelScope()) as outer:
+            async with aio2trio(trio.CancelScope()) as inner:
+                aio2trio(inner.cancel)()
+                await asyncio.Event().wait()
+            aio2trio(outer.cancel)()
+            for _ in range(1000):
+                await aio2trio(no_checkpoint)()
+            pytest.fail("it was not cancelled")
+        return outer.cancelled_caught
+
+    assert await run(program)
+
+
+@BOTH
 async def test_a_manager_that_swallows_the_cancellation_of_a_scope_around_it(run):
     """In Trio what follows is run up to its next checkpoint, and cancelled there."""
 
