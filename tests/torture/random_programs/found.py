@@ -498,4 +498,42 @@ FOUND = {
         (Strike(at=4, what="deadline", which=0),),
         schedule=0,
     ),
+    "a task is cancelled in a nursery whose child fails, catches the error and ends": Program(
+        Node(
+            "loop",
+            "trio",
+            parts=(
+                Node(
+                    "cross",
+                    "trio",
+                    how="function",
+                    parts=(
+                        Node(
+                            "await",
+                            "asyncio",
+                            how="guarded",
+                            parts=(
+                                Node(
+                                    "catch",
+                                    "asyncio",
+                                    parts=(
+                                        Node(
+                                            "nursery",
+                                            "asyncio",
+                                            parts=(
+                                                Node("resolve", "asyncio"),
+                                                Node("leaf", "trio", how="value", also="fail"),
+                                            ),
+                                        ),
+                                    ),
+                                ),
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        (Strike(at=5, what="task", which=0),),
+        schedule=0,
+    ),
 }

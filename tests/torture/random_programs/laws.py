@@ -113,6 +113,10 @@ def _values(me: Instance) -> None:
         if me.outcome.is_cancelled and any(inner.kind == "group" for inner in part.node.walk()):
             me.ledger.happened["value of a task that a TaskGroup cancelled in its last step"] += 1
             continue  # from Python 3.13 on it does so if it has errors: asyncio drops the value
+        is_cancelled = me.outcome.is_cancelled or me.node.how == "guarded"
+        if is_cancelled and part.was_struck and catches_what_a_manager_let_out(part.node):
+            me.ledger.happened["value of a task that a manager cancelled in its last step"] += 1
+            continue  # as a TaskGroup does: docs/limits.md
         me.ledger.complain(f"the value of {part} never came to {me}, which ended by {me.outcome}")
 
 
@@ -210,6 +214,19 @@ def calls_trio(node: Node) -> bool:
         or "other" in (node.how, node.also)
         or node.how in ("channel", "callback")
         or node.also == "cross"
+    )
+
+
+@lru_cache(maxsize=4096)
+def catches_what_a_manager_let_out(node: Node) -> bool:
+    """Whether it is a task that may end by a value after an error left a Trio manager of its own.
+
+    If asyncio had cancelled it in there, that comes where it waits next; it may wait nowhere.
+    """
+    within = list(node.walk())
+    return any(inner.kind == "catch" for inner in within) and any(
+        inner.side == "asyncio" and inner.kind in ("nursery", "manager", "scope", "deadline")
+        for inner in within
     )
 
 
