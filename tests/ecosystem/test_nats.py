@@ -73,7 +73,8 @@ async def test_tasks_share_a_connection(connect):
 
     async with await connect() as client, await connect() as other:
         await other.subscribe("double", cb=aio2trio(doubled))
-        await other.flush()
+        # The server knows it then. (flush() may overtake it: nats-py writes its PING at once.)
+        await other.request("double", b"", timeout=LONG)
         async with trio.open_nursery() as nursery:
             for number in range(20):
                 nursery.start_soon(ask, client, b"%d " % number)
