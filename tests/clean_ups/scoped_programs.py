@@ -110,11 +110,13 @@ class Maker:
         return tuple(self._step(depth) for _ in range(self.draw(st.integers(1, 3))))
 
     def _step(self, depth: int) -> Step:
-        kinds = ["sleep", "sleep", "fail", "cancel", "lift"]
+        kinds = ["fail", "cancel", "lift"]
+        if self.times < MOST_TIMES:
+            kinds += ["sleep", "sleep"]
         if depth > 0 and self.times < MOST_TIMES - 8:
             kinds += ["scope", "scope", "clean_up", "clean_up", "catch", "nursery", "cross"]
         kind = self.draw(st.sampled_from(kinds))
-        if kind == "sleep" or self.times >= MOST_TIMES:
+        if kind == "sleep":
             return Sleep(self._time())
         if kind == "fail":
             return Fail(self._name())
@@ -147,7 +149,8 @@ class Maker:
 
     def _time(self) -> float:
         self.times += 1
-        return 256 * (self.draw(st.integers(1, 6)) + 2.0 ** -min(self.times, MOST_TIMES))
+        assert self.times <= MOST_TIMES
+        return 256 * (self.draw(st.integers(1, 6)) + 2.0**-self.times)
 
     def _name(self) -> str:
         self.names += 1

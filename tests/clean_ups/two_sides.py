@@ -1,7 +1,7 @@
 """Runs a program in Trio alone, and with asyncio code in it; what happened when.
 
 1. A checkpoint is before and after each step, on either side: where Trio cancels a task again and
-   again, asyncio does it once. (Not before a shield and in a clean-up, which are to be reached.)
+   again, asyncio does it once. (Not before a shield, which a clean-up is to reach.)
 2. Where Trio has cancelled what is around it, asyncio code sleeps in Trio, for the same reason.
 """
 

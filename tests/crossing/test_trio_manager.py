@@ -191,6 +191,36 @@ async def test_the_cancellation_after_that_of_a_scope_which_was_left(run):
     assert await run(program)
 
 
+async def test_a_cancellation_that_came_beside_an_error_is_delivered_at_the_enter_of_a_shield(
+    autojump_clock,
+):
+    """In Trio that enter is no checkpoint; in asyncio it is an ``await``."""
+
+    async def fails_when_its_child_has_ended():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            aio2trio(nursery.start_soon)(shielded)
+            raise ValueError
+
+    async def shielded():
+        with trio.CancelScope(shield=True):
+            await trio.sleep(2)
+
+    @trio2aio
+    async def guest():
+        try:
+            await fails_when_its_child_has_ended()
+        finally:
+            with pytest.raises(asyncio.CancelledError):
+                await aio2trio(trio.CancelScope(shield=True)).__aenter__()
+            log.append("delivered")
+
+    log = []
+    with trio.move_on_after(1):
+        with pytest.raises(ExceptionGroup):
+            await guest()
+    assert log == ["delivered"]
+
+
 @BOTH
 async def test_a_manager_that_swallows_the_cancellation_of_a_scope_around_it(run):
     """In Trio what follows is run up to its next checkpoint, and cancelled there."""
