@@ -126,6 +126,14 @@ async def cancel_by_a_nursery_and_by_the_loop(async_fn):
     return held[0]
 
 
+async def end_a_loop_beside(outside):
+    """The loop ends while a Trio task outside of its block waits for asyncio code."""
+    async with trio.open_nursery() as outer:
+        async with open_loop():
+            outer.start_soon(outside)
+            await trio.testing.wait_all_tasks_blocked()
+
+
 async def as_a_task(async_fn):
     """Its owners are the nursery of the main task and the loop."""
     running = current_loop().create_task(async_fn())
@@ -278,11 +286,7 @@ async def test_a_guest_that_has_taken_its_scopes_cancellation_back():
         with trio.CancelScope() as scope:
             await stubborn(scope)
 
-    async with trio.open_nursery() as outer:
-        async with open_loop():
-            outer.start_soon(outside)
-            while not log:
-                await trio.lowlevel.checkpoint()
+    await end_a_loop_beside(outside)
     assert log == ["taken back", 1]
 
 
@@ -306,10 +310,7 @@ async def test_a_guest_that_has_taken_the_loops_cancellation_back_and_whose_scop
         with trio.CancelScope() as scope:
             await stubborn(scope)
 
-    async with trio.open_nursery() as outer:
-        async with open_loop():
-            outer.start_soon(outside)
-            await trio.testing.wait_all_tasks_blocked()
+    await end_a_loop_beside(outside)
     assert log == ["taken back", 1]
 
 
@@ -330,11 +331,7 @@ async def test_a_guest_that_its_own_scope_has_cancelled_and_that_waits_for_ever_
         with contextlib.suppress(asyncio.CancelledError):  # Trio has not asked for it
             await stubborn()
 
-    async with trio.open_nursery() as outer:
-        async with open_loop():
-            outer.start_soon(outside)
-            while not log:
-                await trio.lowlevel.checkpoint()
+    await end_a_loop_beside(outside)
     assert log == ["cleans up"]
 
 
