@@ -87,7 +87,7 @@ MAY_IMPORT = {
     },
     "_guest": {
         *("_asyncio_side", "_bridge", "_guest_context", "_guest_ctrl_c", "_guest_end"),
-        *("_guest_nursery", "_loop_clock", "_private"),
+        *("_guest_nursery", "_loop_clock", "_private", "_trio_pass"),
     },
     "_guest_context": {"_guest_ctrl_c", "_private"},
     "_guest_ctrl_c": {"_private"},
@@ -108,7 +108,11 @@ MAY_IMPORT = {
     "_cancelled_once": set(),
     "_moved_names": set(),
     "_alarm": {"_private"},
-    "_pump": {"_alarm", "_engines", "_loop_clock", "_private", "_untrusted"},
+    "_doze": {"_private"},
+    "_trio_pass": {"_private"},
+    "_pump": {
+        *("_alarm", "_doze", "_engines", "_loop_clock", "_private", "_trio_pass", "_untrusted"),
+    },
     "_loop_clock": set(),
     "_exits": {"_untrusted"},
     "_frames": set(),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._crossing.trio_owner import TrioOwner
     from ._task_nursery import TaskNursery
     from ._tracking import Tracking
+    from ._trio_pass import TrioPass
 
 
 T = TypeVar("T")
@@ -49,6 +50,11 @@ class Turns(Protocol):
     @property
     def budget(self) -> float:
         """For how many seconds to go on before other Trio tasks are to run."""
+        ...
+
+    @property
+    def trio_pass(self) -> TrioPass:
+        """Whether a checkpoint takes a pass of Trio's scheduler."""
         ...
 
     def hold(self) -> bool:

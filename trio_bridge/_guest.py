@@ -47,6 +47,7 @@ from ._guest_ctrl_c import CtrlC, runs_trio, uninterrupted
 from ._guest_end import GuestEnd
 from ._guest_nursery import GuestNursery
 from ._loop_clock import LoopClock
+from ._trio_pass import TrioPass
 
 if TYPE_CHECKING:
     import asyncio
@@ -117,6 +118,7 @@ class TrioGuest:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)
         self.budget: Final = math.inf if self._clock.is_virtual else _SECONDS_PER_CALLBACK
+        self.trio_pass: Final = TrioPass(None, self.budget)
         self.owner: Final = GuestNursery(loop, self.call_for_tick)
         self._context: Final = Context()
         self.ctrl_c: Final = CtrlC(loop, self.look_again)

@@ -30,8 +30,10 @@ from trio.lowlevel import Abort
 
 from . import _private
 from ._alarm import make_alarm
+from ._doze import Found, make_doze
 from ._engines import NOW
 from ._loop_clock import LoopClock
+from ._trio_pass import TrioPass
 from ._untrusted import add_note
 
 if TYPE_CHECKING:
@@ -84,6 +86,9 @@ class Pump:
             engine.use_clock(clock.current_time)
             self.budget = math.inf
             self._is_virtual = True
+        tasks = _private.trio_tasks_here()
+        self.trio_pass: Final = TrioPass(tasks, self.budget)
+        self._dozes = make_doze(tasks, engine)
         self._due: Final = engine.due
         self._alarm: Final = make_alarm()
         # By attributes, not by vars(loop): see _private.RoomyLoop. Values are exchanged,
@@ -105,6 +110,8 @@ class Pump:
                     nursery.start_soon(self._watch_calls)
         finally:
             self._alarm.close()
+            self.trio_pass.close()
+            self._dozes = None
 
     def stop(self) -> None:
         """Give no more turns."""
@@ -184,16 +191,38 @@ class Pump:
             self._side.leave()
 
     async def _drive(self) -> bool:
-        """Give turns until the loop is idle; whether it is to go on at all."""
-        if not self._make_batch() and not self._is_driven:
-            self._is_driven = True
-            try:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                while not self._make_batch():
-                    await trio.lowlevel.cancel_shielded_checkpoint()
-            finally:
-                self._is_driven = False
+        """Give turns until there are none to give but after a wait in Trio; whether to go on."""
+        while self._make_batch() or await self._make_batches():
+            if self._is_stopping:
+                return False
+            if not self._doze():
+                break
         return not self._is_stopping
+
+    async def _make_batches(self) -> bool:
+        """Give turns until the loop is idle, with checkpoints; false if somebody else does."""
+        if self._is_driven:
+            return False
+        self._is_driven = True
+        try:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            while not self._make_batch():
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        finally:
+            self._is_driven = False
+        return True
+
+    def _doze(self) -> bool:
+        """Wait here and now, if Trio has nothing else to do; whether the loop is to go on."""
+        if self._dozes is None:
+            return False
+        found = self._dozes.wait()
+        if found is Found.TIME and self._loop.time() >= self._alarm_when:
+            self._alarm_when = math.inf
+            self._alarm.set(math.inf)
+            return True
+        # A signal handler may have called the loop, and found nobody waiting to be woken.
+        return found is Found.IO or not self.is_parked
 
     # ---- what wakes us
 

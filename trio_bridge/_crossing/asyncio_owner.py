@@ -220,7 +220,8 @@ class AsyncioOwner:
                 before = self._let_in_variables(here)
                 host = self.resume(self._task, step, interruption, is_thrown=is_thrown)
             if host is None:
-                await schedule_point()
+                if self.bridge.pump.trio_pass.is_due():
+                    await schedule_point()
             else:
                 await host.attend()
             assert self._context is not None

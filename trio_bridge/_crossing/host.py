@@ -103,7 +103,8 @@ class Host(GuestCancellation):
         end, guest, side = self._end, self._guest, self._bridge.side
         try:
             if end.done() and self._call is None:  # in the turns that this task has just made
-                await schedule_point()
+                if self._bridge.pump.trio_pass.is_due():
+                    await schedule_point()
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)

@@ -88,7 +88,8 @@ def crossing_to_asyncio(  # noqa: C901 -- see below
                     side.leave()
                 if host is not None:
                     return await host.outcome(context)  # type: ignore[no-any-return]
-                await schedule_point()
+                if pump.trio_pass.is_due():
+                    await schedule_point()
                 is_cancelled = guest.cancelled()
                 if is_cancelled:  # perhaps as Trio has cancelled what it waited for
                     await trio.lowlevel.checkpoint_if_cancelled()

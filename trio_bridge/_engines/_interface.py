@@ -38,6 +38,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def descriptor(self) -> int | None:
+        """What is readable whenever the loop has I/O to handle, if there is one such descriptor."""
+        ...
+
+    @property
     def hides_work(self) -> bool:
         """Whether an idle loop may be given work by more than ``call_soon`` and ``call_at``.
 

@@ -319,6 +319,8 @@ def _check_can_be_waited_for(fd: int) -> None:
 class PortableEngine(StdlibEngine):
     """See :class:`._interface.Engine`, whose rules this keeps."""
 
+    descriptor = None  # Trio waits for each of the loop's own
+
     def __init__(self) -> None:
         self._selector = WatchingSelector()
         self._selector.on_failure = self._report_failure

@@ -49,6 +49,7 @@ class SelectorEngine(StdlibEngine):
     def __init__(self) -> None:
         self._selector = _PollingSelector()
         super().__init__(self._selector)
+        self.descriptor: Final = self._selector.fileno()
         self._had_events = False  # since the loop was parked
 
     def turn(self) -> float:
@@ -67,6 +68,5 @@ class SelectorEngine(StdlibEngine):
         return _private.next_timer(self.loop)
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
-        descriptor = self._selector.fileno()
         while await drive():
-            await trio.lowlevel.wait_readable(descriptor)
+            await trio.lowlevel.wait_readable(self.descriptor)

@@ -220,6 +220,7 @@ class UvloopEngine:
         self.loop = UvloopEventLoop()
         self.thread_calls = self.loop.thread_calls
         self._door = door = _private.UvloopDoor(self.loop)
+        self.descriptor: Final = door.fileno()
         self.loop.stop_iterations = self._stop_iterations = door.stop
         self._run, self._run_once = door.run_until_stopped, door.run_once
         self.due: Callable[[], float] = door.due
@@ -324,9 +325,8 @@ class UvloopEngine:
         return NOW if self._door.due() == NOW else timers.next_due()
 
     async def watch(self, drive: Callable[[], Awaitable[bool]]) -> None:
-        descriptor = self._door.fileno()
         while await drive():
-            await trio.lowlevel.wait_readable(descriptor)
+            await trio.lowlevel.wait_readable(self.descriptor)
 
     def use_clock(self, current_time: Callable[[], float]) -> None:
         loop: Any = self.loop

@@ -42,6 +42,10 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``Runner.deadlines``, ``Runner.is_guest``,     to wake a task at a time without a scope for each
 ``CancelScope._registered_deadline``,          time (:mod:`.trio_deadlines`)
 ``._cancel()``, ``Deadlines._prune()``
+``unrolled_run``'s ``batch``, ``Runner.runq``,  whether another Trio task can run: where none can, a
+``.instruments.data``, ``.waiting_for_idle``,   crossing needs no pass of Trio's scheduler, and who
+``.deadlines``, ``.io_manager._epoll``;         gives a loop its turns can wait for the loop and for
+``Task._schedule_points``                       Trio at once (:mod:`.trio_tasks`)
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -127,6 +131,7 @@ from .trio_scheduler import (
     trio_root_here,
     trio_run_vars,
 )
+from .trio_tasks import TrioTasks, trio_tasks_here
 from .uvloop_door import UvloopDoor
 from .weakref_callbacks import weakref_callbacks
 
@@ -137,6 +142,7 @@ __all__ = [
     "RoomyLoop",
     "TellsSettings",
     "TrioDeadline",
+    "TrioTasks",
     "UvloopDoor",
     "asyncgen_hooks",
     "begin_running",
@@ -169,6 +175,7 @@ __all__ = [
     "set_running_loop",
     "trio_root_here",
     "trio_run_vars",
+    "trio_tasks_here",
     "waited_for_by",
     "was_never_made",
     "weakref_callbacks",

@@ -1,0 +1,70 @@
+"""A Trio task waits for the loop and for Trio at once, in the middle of a step of its own.
+
+Who gives the loop its turns has to wait when the loop is idle. In Trio that takes a pass of its
+scheduler and four system calls for each message that comes. But where no other task can run, the
+scheduler would do nothing but wait, too: for its descriptors, and for its next deadline. So the
+task waits for all of that in its place, by one system call. If there is something for Trio, the
+task returns to Trio at once; if there is something for the loop only, it makes the turn, and dozes
+again.
+
+Whatever makes a Trio task run is one of the two: other threads and signals wake Trio by a socket
+that is among its descriptors.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import select
+from typing import TYPE_CHECKING, Final
+
+from . import _private
+
+if TYPE_CHECKING:
+    from ._engines import Engine
+    from ._private import TrioTasks
+
+_LONGEST: Final = 3600.0  # seconds: the system call counts milliseconds in an int
+
+
+class Found(enum.Enum):
+    """What has ended a wait."""
+
+    IO = "of the loop's, and nothing else"
+    TIME = "Trio's next deadline, of which the loop's alarm is one"
+    TRIO = "something that Trio has to handle"
+
+
+class Doze:
+    """The waits of one loop. Made by :func:`make_doze`."""
+
+    __slots__ = ("_poll", "_tasks", "_trios")
+
+    def __init__(self, tasks: TrioTasks, trios: int, loops: int) -> None:
+        self._tasks: Final = tasks
+        self._trios: Final = trios
+        self._poll: Final = select.poll()
+        self._poll.register(trios, select.POLLIN)
+        self._poll.register(loops, select.POLLIN)
+
+    def wait(self) -> Found:
+        """Wait, unless another task can run. No checkpoint: nothing is cancelled in here."""
+        if self._tasks.others_can_run():
+            return Found.TRIO
+        seconds = min(self._tasks.seconds_to_deadline(), _LONGEST)
+        events = self._poll.poll(max(0, math.ceil(seconds * 1000)))
+        if not events:
+            return Found.TIME
+        # While some task waits for the loop's descriptor in Trio, Trio's is readable as well.
+        is_loops = len(events) == 1 and events[0][0] != self._trios
+        return Found.IO if is_loops else Found.TRIO
+
+
+def make_doze(tasks: TrioTasks | None, engine: Engine) -> Doze | None:
+    """What the current Trio run allows for: none on a virtual clock, which jumps when Trio waits."""
+    descriptor = engine.descriptor
+    if tasks is None or tasks.descriptor is None or descriptor is None:
+        return None
+    if not _private.is_system_clock(tasks.clock):
+        return None
+    return Doze(tasks, tasks.descriptor, descriptor)

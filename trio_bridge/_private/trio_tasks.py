@@ -1,0 +1,85 @@
+"""Whether Trio has anything to do but the task that asks."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from .trio_scheduler import trio_run_vars
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_run_module: Any = getattr(trio._core, "_run", None)
+_scheduler_code: Any = getattr(getattr(_run_module, "unrolled_run", None), "__code__", None)
+
+# The tasks that are still to run in this pass are in a local variable of Trio's, and nowhere else.
+_BATCH: Final = "batch"
+
+
+class TrioTasks:
+    """The tasks of the Trio run of this thread. Made by :func:`trio_tasks_here`.
+
+    It keeps the frame of Trio's scheduler, and so all that this refers to: forget it before the
+    run ends.
+    """
+
+    __slots__ = ("_frame", "_hooks", "_run_vars", "_runner", "clock", "descriptor")
+
+    def __init__(self, runner: Any, frame: FrameType, run_vars: dict[str, Any]) -> None:
+        self._runner: Final = runner
+        self._frame: Final = frame
+        self._run_vars: Final = run_vars
+        self._hooks: Final = runner.instruments.data
+        self.clock: Final[trio.abc.Clock] = runner.clock
+        epoll: Any = getattr(runner.io_manager, "_epoll", None)
+        self.descriptor: Final[int | None] = None if epoll is None else epoll.fileno()
+        """It becomes readable when Trio has I/O to handle, or is called. None: there is no such."""
+        _ = runner.waiting_for_idle, runner.deadlines.next_deadline, runner.runq
+
+    def others_can_run(self) -> bool:
+        """Whether a pass of the scheduler would let another task run now, or somebody watches it.
+
+        To be asked by a task. Not asked are Trio's I/O, deadlines, and calls of threads.
+        """
+        # The first hook is the list of all instruments.
+        return bool(
+            self._runner.runq or self._frame.f_locals[_BATCH] or len(self._hooks) > 1
+        )
+
+    def count_schedule_point(self) -> None:
+        """The current task is at a checkpoint, and goes on without a pass of the scheduler."""
+        self._run_vars["task"]._schedule_points += 1
+
+    def seconds_to_deadline(self) -> float:
+        """For how long the scheduler would wait at most, were no task to run."""
+        if self._runner.waiting_for_idle:
+            return 0
+        return self.clock.deadline_to_sleep_time(self._runner.deadlines.next_deadline())
+
+
+def trio_tasks_here() -> TrioTasks | None:
+    """The tasks of the Trio run that the current task belongs to, if they can be asked.
+
+    Before Python 3.13 (PEP 667) to look at a variable of a frame is slow, and keeps copies of all
+    of them alive. A guest's host loop is to run in each pass.
+    """
+    run_vars = trio_run_vars()
+    runner, task = run_vars.get("runner"), run_vars.get("task")
+    if sys.version_info < (3, 13) or _scheduler_code is None or task is None:
+        return None
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not _scheduler_code:
+        frame = frame.f_back
+    try:
+        if frame is None or runner.is_guest or type(frame.f_locals[_BATCH]) is not list:
+            return None
+        _ = task._schedule_points
+        return TrioTasks(runner, frame, run_vars)
+    except (AttributeError, LookupError):
+        return None
+    finally:
+        del frame  # which leads to this one
