@@ -31,7 +31,7 @@ class Found(enum.Enum):
     """What has ended a wait."""
 
     IO = "of the loop's, and nothing else"
-    TIME = "Trio's next deadline, of which the loop's alarm is one"
+    TIME = "the time that was given, or a deadline of Trio's"
     TRIO = "something that Trio has to handle"
 
 
@@ -47,11 +47,11 @@ class Doze:
         self._poll.register(trios, select.POLLIN)
         self._poll.register(loops, select.POLLIN)
 
-    def wait(self) -> Found:
-        """Wait, unless another task can run. No checkpoint: nothing is cancelled in here."""
+    def wait(self, seconds: float) -> Found:
+        """Wait for so long at most, unless another task can run. Nothing is cancelled in here."""
         if self._tasks.others_can_run():
             return Found.TRIO
-        seconds = min(self._tasks.seconds_to_deadline(), _LONGEST)
+        seconds = min(seconds, self._tasks.seconds_to_deadline(), _LONGEST)
         events = self._poll.poll(max(0, math.ceil(seconds * 1000)))
         if not events:
             return Found.TIME

@@ -78,6 +78,7 @@ class Pump:
         self._is_stopping = False
         self._waiter: trio.lowlevel.Task | None = None
         self._alarm_when = math.inf
+        self._next_due = math.inf
         self._failures = 0
         self.budget = SECONDS_PER_BATCH
         self._is_virtual = False
@@ -176,7 +177,9 @@ class Pump:
         self.is_held = False
         if self.is_parked and self.hides_work and not self._park(self._due()):
             self._unpark()
-        if not self.is_parked and not (make_turns and self.make_turns()):
+        if self.is_parked or (make_turns and self.make_turns()):
+            self._set_alarm_if_due()
+        else:
             self._wake()
         self._side.visits += 1
 
@@ -196,6 +199,7 @@ class Pump:
             if self._is_stopping:
                 return False
             if not self._doze():
+                self._set_alarm_if_due()
                 break
         return not self._is_stopping
 
@@ -216,11 +220,10 @@ class Pump:
         """Wait here and now, if Trio has nothing else to do; whether the loop is to go on."""
         if self._dozes is None:
             return False
-        found = self._dozes.wait()
-        if found is Found.TIME and self._loop.time() >= self._alarm_when:
-            self._alarm_when = math.inf
-            self._alarm.set(math.inf)
-            return True
+        loop, due = self._loop, self._next_due
+        found = self._dozes.wait(due - loop.time())
+        if found is Found.TIME:
+            return bool(loop.time() >= due)
         # A signal handler may have called the loop, and found nobody waiting to be woken.
         return found is Found.IO or not self.is_parked
 
@@ -257,12 +260,10 @@ class Pump:
 
     def _park(self, due: float) -> bool:
         """Park the loop, unless its next turn is due already."""
-        # "not >=" and "not >": what is due at NaN is due now, as in asyncio.
-        if not due >= self._alarm_when or (self._is_virtual and due > self._alarm_when):
-            delay = due - self._loop.time()
-            if not delay > 0:
-                return False
-            self._set_alarm(due, delay)
+        # "not >": what is due at NaN is due now, as in asyncio.
+        if due != math.inf and not due - self._loop.time() > 0:
+            return False
+        self._next_due = due
         if not self.is_parked:
             self.is_parked = True
             self._loop.call_soon = self._call_soon_while_parked
@@ -277,6 +278,12 @@ class Pump:
         self._loop.call_at = self._call_at
         if self._call_later is not None:
             self._loop.call_later = self._call_later
+
+    def _set_alarm_if_due(self) -> None:
+        """The loop is parked, and who has parked it waits in Trio, or goes on with Trio's work."""
+        due = self._next_due
+        if due < self._alarm_when or (self._is_virtual and due > self._alarm_when):
+            self._set_alarm(due, due - self._loop.time())
 
     def _wake_at(self, when: float) -> None:
         if not when >= self._alarm_when:

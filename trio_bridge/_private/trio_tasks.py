@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -46,9 +47,7 @@ class TrioTasks:
         To be asked by a task. Not asked are Trio's I/O, deadlines, and calls of threads.
         """
         # The first hook is the list of all instruments.
-        return bool(
-            self._runner.runq or self._frame.f_locals[_BATCH] or len(self._hooks) > 1
-        )
+        return bool(self._runner.runq or self._frame.f_locals[_BATCH] or len(self._hooks) > 1)
 
     def count_schedule_point(self) -> None:
         """The current task is at a checkpoint, and goes on without a pass of the scheduler."""
@@ -58,7 +57,8 @@ class TrioTasks:
         """For how long the scheduler would wait at most, were no task to run."""
         if self._runner.waiting_for_idle:
             return 0
-        return self.clock.deadline_to_sleep_time(self._runner.deadlines.next_deadline())
+        deadline: float = self._runner.deadlines.next_deadline()
+        return deadline if deadline == inf else self.clock.deadline_to_sleep_time(deadline)
 
 
 def trio_tasks_here() -> TrioTasks | None:
