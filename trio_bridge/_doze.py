@@ -61,7 +61,7 @@ class Doze:
 
 
 def make_doze(tasks: TrioTasks | None, engine: Engine) -> Doze | None:
-    """What the current Trio run allows for: none on a virtual clock, which jumps when Trio waits."""
+    """What this Trio run allows: none on a virtual clock, which jumps where Trio waits."""
     descriptor = engine.descriptor
     if tasks is None or tasks.descriptor is None or descriptor is None:
         return None

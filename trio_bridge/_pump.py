@@ -175,8 +175,10 @@ class Pump:
         For the asyncio side: the caller has entered it.
         """
         self.is_held = False
-        if self.is_parked and self.hides_work and not self._park(self._due()):
-            self._unpark()
+        if self.is_parked and self.hides_work:
+            due = self._due()
+            if due != self._next_due and not self._park(due):
+                self._unpark()
         if self.is_parked or (make_turns and self.make_turns()):
             self._set_alarm_if_due()
         else:

@@ -102,9 +102,9 @@ class Host(GuestCancellation):
     async def _serve(self) -> None:
         end, guest, side = self._end, self._guest, self._bridge.side
         try:
-            if end.done() and self._call is None:  # in the turns that this task has just made
-                if self._bridge.pump.trio_pass.is_due():
-                    await schedule_point()
+            # The end may have come in the turns that this task has just made.
+            if end.done() and self._call is None and self._bridge.pump.trio_pass.is_due():
+                await schedule_point()
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)

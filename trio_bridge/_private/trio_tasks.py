@@ -68,13 +68,14 @@ def trio_tasks_here() -> TrioTasks | None:
     of them alive. A guest's host loop is to run in each pass.
     """
     run_vars = trio_run_vars()
-    runner, task = run_vars.get("runner"), run_vars.get("task")
+    task: Any = run_vars.get("task")
     if sys.version_info < (3, 13) or _scheduler_code is None or task is None:
         return None
     frame = inspect.currentframe()
     while frame is not None and frame.f_code is not _scheduler_code:
         frame = frame.f_back
     try:
+        runner = task._runner
         if frame is None or runner.is_guest or type(frame.f_locals[_BATCH]) is not list:
             return None
         _ = task._schedule_points
