@@ -7,6 +7,7 @@ import contextvars
 import importlib
 import inspect
 import math
+import select
 import signal
 import sys
 import threading
@@ -21,7 +22,7 @@ import trio
 import trio.testing
 
 import trio_bridge
-from trio_bridge import _private, current_loop, open_asyncio_nursery, trio2aio
+from trio_bridge import _private, current_loop, open_asyncio_nursery, open_loop, trio2aio
 
 
 @pytest.fixture
@@ -197,6 +198,124 @@ def test_no_cancel_point_is_passed_by_who_is_to_be_interrupted():
 def test_without_trios_names_the_public_function_is_asked():
     assert _private.passes_cancel_point is not _private.trio_scheduler._never  # this Trio has them
     assert not _private.trio_scheduler._never({})
+
+
+# ---- whether Trio has anything else to do
+
+can_ask = pytest.mark.skipif(sys.version_info < (3, 13), reason="PEP 667 made it cheap")
+
+
+@can_ask
+def test_others_can_run_if_they_are_scheduled_or_still_to_run_in_this_pass():
+    answers = []
+
+    async def main():
+        tasks = _private.trio_tasks_here()
+        await trio.testing.wait_all_tasks_blocked()  # Trio's own
+        assert not tasks.others_can_run()
+
+        async def look():
+            answers.append(tasks.others_can_run())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            nursery.start_soon(look)
+            assert tasks.others_can_run()
+        assert answers == [True, False]  # the second is the last of its pass
+
+    for _ in range(10):  # in either order
+        answers.clear()
+        trio.run(main)
+
+
+@can_ask
+def test_with_an_instrument_others_can_always_run():
+    class Silent(trio.abc.Instrument):
+        pass
+
+    class Watches(Silent):
+        def before_io_wait(self, timeout):
+            pass
+
+    async def main():
+        tasks = _private.trio_tasks_here()
+        await trio.testing.wait_all_tasks_blocked()
+        for instrument, is_noticed in ((Silent(), False), (Watches(), True)):
+            trio.lowlevel.add_instrument(instrument)
+            assert tasks.others_can_run() is is_noticed
+            trio.lowlevel.remove_instrument(instrument)
+            assert not tasks.others_can_run()
+
+    trio.run(main)
+
+
+@can_ask
+def test_seconds_to_trios_next_deadline():
+    async def main():
+        tasks = _private.trio_tasks_here()
+        assert tasks.clock is trio.lowlevel.current_clock()
+        assert tasks.seconds_to_deadline() == math.inf
+        with trio.move_on_after(10), trio.move_on_after(20):
+            assert 0 < tasks.seconds_to_deadline() <= 10
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.testing.wait_all_tasks_blocked, 0.01)
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
+            assert tasks.seconds_to_deadline() == 0  # who waits for all is to see that we wait
+
+    trio.run(main)
+
+
+@can_ask
+def test_trios_descriptor_is_readable_when_trio_is_called():
+    async def main():
+        tasks = _private.trio_tasks_here()
+        await trio.testing.wait_all_tasks_blocked()
+        poll = select.poll()
+        poll.register(tasks.descriptor, select.POLLIN)
+        assert poll.poll(0) == []
+        trio.lowlevel.current_trio_token().run_sync_soon(int)
+        assert poll.poll(0) == [(tasks.descriptor, select.POLLIN)]
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        assert poll.poll(0) == []
+
+    trio.run(main)
+
+
+@can_ask
+def test_a_schedule_point_without_a_pass_is_counted():
+    async def main():
+        tasks = _private.trio_tasks_here()
+        with trio.testing.assert_checkpoints():
+            tasks.count_schedule_point()
+            assert _private.passes_cancel_point(_private.trio_run_vars())
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("_BATCH", "batches"), ("_scheduler_code", None), ("_BATCH", "runner")]
+)
+def test_a_trio_that_keeps_its_tasks_elsewhere_is_not_asked(name, value, monkeypatch):
+    async def main():
+        assert _private.trio_tasks_here() is None
+        async with open_loop():
+            for _ in range(3):
+                assert await trio2aio(asyncio.sleep)(0.001, "value") == "value"
+
+    monkeypatch.setattr(_private.trio_tasks, name, value)
+    trio.run(main)
+
+
+def test_trios_tasks_are_not_asked_from_outside_or_in_a_guest():
+    assert _private.trio_tasks_here() is None
+
+    async def main():
+        return _private.trio_tasks_here()
+
+    assert asyncio.run(trio_bridge.aio2trio(main)()) is None
+    assert (trio.run(main) is not None) == (sys.version_info >= (3, 13))
 
 
 # ---- what the task tree reads

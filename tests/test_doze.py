@@ -1,0 +1,334 @@
+"""Who gives a loop its turns waits for the loop and for Trio at once, where Trio has nothing to do.
+
+Whatever may wake either must do so then too. That the suites of all else pass says the same for
+what they do; here each has its test, and the passes of Trio's scheduler are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+import pytest
+import trio
+import trio.testing
+from conftest import HANG, count_passes
+from differences import ENGINE
+
+import trio_bridge
+from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
+
+DOZES = sys.version_info >= (3, 13) and sys.platform == "linux" and ENGINE != "portable"
+NUMBER = 200
+WHILE = 0.02
+"""Seconds after which the main task surely waits, and who gives turns dozes."""
+
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+def talk(address, number=NUMBER):
+    """In a thread, as a server's client is elsewhere: one message after the other."""
+    with socket.create_connection(address) as client:
+        for _ in range(number):
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+
+
+async def serve():
+    server = await current_loop().create_server(Echo, "127.0.0.1", 0)
+    return server, server.sockets[0].getsockname()
+
+
+def later(fn, *args):
+    """Call it in a thread, when the caller waits."""
+
+    def call():
+        time.sleep(WHILE)
+        fn(*args)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    return thread
+
+
+@trio2aio
+async def wait_in_asyncio():
+    await asyncio.sleep(3600)
+
+
+# ---- it dozes
+
+
+async def test_messages_to_a_server_need_no_passes(monkeypatch):
+    passes = count_passes(monkeypatch)
+
+    async def main():
+        server, address = await serve()
+        talking = asyncio.to_thread(talk, address)
+        await talking
+        server.close()
+
+    with trio.fail_after(HANG):
+        await trio2aio(main)()
+    if DOZES:
+        assert len(passes) < NUMBER / 2
+    else:
+        assert len(passes) >= NUMBER
+
+
+async def test_timers_need_no_passes(monkeypatch):
+    passes = count_passes(monkeypatch)
+
+    async def main():
+        for _ in range(NUMBER):
+            await asyncio.sleep(0.0005)
+
+    await trio2aio(main)()
+    if DOZES:
+        assert len(passes) < NUMBER / 2
+    else:
+        assert len(passes) >= NUMBER / 2
+
+
+async def test_an_instrument_sees_each_wait(monkeypatch):
+    class Waits(trio.abc.Instrument):
+        count = 0
+
+        def before_io_wait(self, timeout):
+            self.count += timeout > 0
+
+    async def main():
+        for _ in range(20):
+            await asyncio.sleep(0.002)
+
+    waits = Waits()
+    trio.lowlevel.add_instrument(waits)
+    await trio2aio(main)()
+    trio.lowlevel.remove_instrument(waits)
+    assert waits.count >= 20
+
+
+# ---- what ends a doze
+
+
+async def test_a_deadline_of_trios():
+    with trio.fail_after(HANG), trio.move_on_after(WHILE) as scope:
+        await wait_in_asyncio()
+    assert scope.cancelled_caught
+
+
+async def test_a_trio_task_that_sleeps_beside_asyncios_timers():
+    ticks = []
+
+    async def tick():
+        for _ in range(10):
+            await trio.sleep(0.002)
+            ticks.append("trio")
+
+    async def main():
+        for _ in range(10):
+            await asyncio.sleep(0.002)
+            ticks.append("asyncio")
+
+    with trio.fail_after(HANG):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tick)
+            nursery.start_soon(trio2aio(main))
+    assert sorted(ticks) == ["asyncio"] * 10 + ["trio"] * 10
+
+
+async def test_io_of_trios_beside_io_of_the_loops():
+    ours, others = socket.socketpair()
+    got = []
+
+    async def receive():
+        with trio.socket.from_stdlib_socket(ours) as sock:
+            while data := await sock.recv(1):
+                got.append(data)
+
+    async def main():
+        server, address = await serve()
+        for _ in range(20):
+            await asyncio.to_thread(talk, address, 2)
+            others.send(b"x")
+        await asyncio.to_thread(time.sleep, WHILE)
+        others.close()
+        server.close()
+
+    with others, trio.fail_after(HANG):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            nursery.start_soon(trio2aio(main))
+    assert got == [b"x"] * 20
+
+
+async def test_an_event_that_asyncio_code_sets():
+    async def main(event):
+        await asyncio.sleep(WHILE)
+        event.set()
+        await asyncio.sleep(3600)
+
+    with trio.fail_after(HANG):
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                event = trio.Event()
+                nursery.start_soon(trio2aio(main), event)
+                await event.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_trio_call_of_asyncio_code():
+    async def main():
+        for _ in range(5):
+            await asyncio.sleep(0.005)
+            await aio2trio(trio.sleep)(0.005)
+
+    with trio.fail_after(HANG):
+        await trio2aio(main)()
+
+
+@pytest.mark.parametrize("how", ["run_sync_soon", "from_thread", "call_soon_threadsafe"])
+async def test_a_call_from_a_thread(how):
+    loop, token = current_loop(), trio.lowlevel.current_trio_token()
+    with trio.fail_after(HANG), trio.CancelScope() as scope:
+        if how == "run_sync_soon":
+            thread = later(token.run_sync_soon, scope.cancel)
+        elif how == "from_thread":
+            thread = later(lambda: trio.from_thread.run_sync(scope.cancel, trio_token=token))
+        else:
+            thread = later(loop.call_soon_threadsafe, scope.cancel)
+        await wait_in_asyncio()
+    thread.join()
+    assert scope.cancelled_caught
+
+
+async def test_a_thread_of_trios():
+    async def main():
+        assert await aio2trio(trio.to_thread.run_sync)(time.sleep, WHILE) is None
+
+    with trio.fail_after(HANG):
+        await trio2aio(main)()
+
+
+async def test_a_signal_handler_of_asyncios():
+    with trio.fail_after(HANG), trio.CancelScope() as scope:
+        current_loop().add_signal_handler(signal.SIGUSR1, scope.cancel)
+        thread = later(os.kill, os.getpid(), signal.SIGUSR1)
+        await wait_in_asyncio()
+    thread.join()
+    current_loop().remove_signal_handler(signal.SIGUSR1)
+    assert scope.cancelled_caught
+
+
+async def test_a_signal_receiver_of_trios():
+    with trio.fail_after(HANG), trio.open_signal_receiver(signal.SIGUSR1) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_in_asyncio)
+            thread = later(os.kill, os.getpid(), signal.SIGUSR1)
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel()
+    thread.join()
+
+
+@pytest.mark.parametrize("is_waking", ["call_soon", "call_at"])
+async def test_a_python_signal_handler_that_calls_the_loop(is_waking):
+    """asyncio asks for ``add_signal_handler``; on its own loop this works where it waits."""
+    loop = current_loop()
+    with trio.fail_after(HANG), trio.CancelScope() as scope:
+
+        def handler(signum, frame):
+            if is_waking == "call_soon":
+                loop.call_soon(scope.cancel)
+            else:
+                loop.call_at(loop.time() + 0.001, scope.cancel)
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        thread = later(os.kill, os.getpid(), signal.SIGUSR1)
+        try:
+            await wait_in_asyncio()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+    thread.join()
+    assert scope.cancelled_caught
+
+
+def test_ctrl_c():
+    async def main():
+        threads.append(later(os.kill, os.getpid(), signal.SIGINT))
+        with trio.fail_after(HANG):
+            await wait_in_asyncio()
+
+    threads = []
+    with pytest.raises(KeyboardInterrupt):
+        trio_bridge.run(main)
+    threads[0].join()
+
+
+async def test_a_subprocess():
+    async def main():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "import time; time.sleep(0.05); print('x')", stdout=-1
+        )
+        out, _ = await process.communicate()
+        return out, process.returncode
+
+    with trio.fail_after(HANG):
+        assert await trio2aio(main)() == (b"x\n", 0)
+
+
+async def test_all_tasks_blocked():
+    """Who waits for that is not to wait until the loop's next message."""
+    with trio.fail_after(HANG):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_in_asyncio)
+            for _ in range(5):
+                await trio.testing.wait_all_tasks_blocked()
+                await trio.testing.wait_all_tasks_blocked(0.001)
+            nursery.cancel_scope.cancel()
+
+
+async def test_the_end_of_the_loop():
+    with trio.fail_after(HANG):
+        for _ in range(5):
+            async with open_loop() as loop:
+                task = loop.create_task(asyncio.sleep(3600))
+                await trio.sleep(0.005)
+            assert task.cancelled()
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+async def test_two_loops_with_messages(is_nested):
+    async def main():
+        server, address = await serve()
+        await asyncio.to_thread(talk, address, 50)
+        server.close()
+
+    async def in_a_loop():
+        async with open_loop():
+            await trio2aio(main)()
+
+    with trio.fail_after(HANG):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(in_a_loop)
+            nursery.start_soon(trio2aio(main) if is_nested else in_a_loop)
+
+
+async def test_a_timer_at_no_time_at_all():
+    """The longest wait of the system call is 24 days."""
+    loop = current_loop()
+    with trio.fail_after(HANG), trio.move_on_after(WHILE):
+        timer = loop.call_later(1e9, print)
+        await wait_in_asyncio()
+    timer.cancel()
