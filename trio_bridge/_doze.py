@@ -48,11 +48,14 @@ class Doze:
         self._poll.register(loops, select.POLLIN)
 
     def wait(self, seconds: float) -> Found:
-        """Wait for so long at most, unless another task can run. Nothing is cancelled in here."""
+        """Wait for so long at most, and not at all if Trio has anything to do. No checkpoint."""
         if self._tasks.others_can_run():
             return Found.TRIO
-        seconds = min(seconds, self._tasks.seconds_to_deadline(), _LONGEST)
-        events = self._poll.poll(max(0, math.ceil(seconds * 1000)))
+        trios = self._tasks.seconds_to_deadline()
+        if trios <= 0:  # lest a loop with one timer after the other keep Trio from it
+            return Found.TRIO
+        # To the millisecond that follows, as both wait themselves.
+        events = self._poll.poll(max(0, math.ceil(min(seconds, trios, _LONGEST) * 1000)))
         if not events:
             return Found.TIME
         # While some task waits for the loop's descriptor in Trio, Trio's is readable as well.
