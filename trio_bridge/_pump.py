@@ -288,6 +288,8 @@ class Pump:
             self._set_alarm(due, due - self._loop.time())
 
     def _wake_at(self, when: float) -> None:
+        if not when >= self._next_due:
+            self._next_due = when
         if not when >= self._alarm_when:
             self._set_alarm(when, when - self._loop.time())
 
