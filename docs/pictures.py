@@ -197,7 +197,8 @@ def pump() -> None:
     picture.arrow((600, 454), (632, 454), (632, 94), (622, 94))
     picture.words(
         320,
-        530,
+        522,
+        "Where no other Trio task can run, the wait is here, for the loop and for Trio at once.",
         "A crossing gives turns too: the host wakes the loop for its guest.",
         kind="note",
         anchor="middle",

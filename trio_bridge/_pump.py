@@ -10,7 +10,9 @@
    they cost what they cost on the engine.
 4. Turns don't stop for cancellation, as asyncio code may need them to clean up, nor for an error
    that leaves the loop itself. They stop for :meth:`Pump.stop`.
-5. Nothing here is interrupted by Ctrl-C: Trio raises it in the user's code, or at a checkpoint of
+5. Where no other Trio task can run, who drives doesn't go back to Trio when the loop is idle: it
+   waits for the loop and for Trio at once (:mod:`._doze`).
+6. Nothing here is interrupted by Ctrl-C: Trio raises it in the user's code, or at a checkpoint of
    the main task. That holds for asyncio's callbacks too, as they run below.
 
 A timer that asyncio cancels leaves the alarm set: on real time the early turn that follows is
