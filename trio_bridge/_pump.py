@@ -182,7 +182,8 @@ class Pump:
             if due != self._next_due and not self._park(due):
                 self._unpark()
         if self.is_parked or (make_turns and self.make_turns()):
-            self._set_alarm_if_due()
+            if self._next_due != self._alarm_when:
+                self._set_alarm_if_due()
         else:
             self._wake()
         self._side.visits += 1

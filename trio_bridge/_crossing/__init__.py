@@ -8,6 +8,7 @@ Trio's in the host itself.
 
 from .asyncio_manager import AsyncioManager, entered_manager
 from .asyncio_owner import AsyncioOwner
+from .changes import Changes
 from .to_asyncio import call_plain, crossing_to_asyncio
 from .to_trio import call_trio_plain, crossing_to_trio
 from .trio_manager import TrioManager, open_manager
@@ -16,6 +17,7 @@ from .trio_owner import TrioOwner
 __all__ = [
     "AsyncioManager",
     "AsyncioOwner",
+    "Changes",
     "TrioManager",
     "TrioOwner",
     "call_plain",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from .._bridge import Bridge
+    from .changes import Changes
     from .host import End
 
 P = ParamSpec("P")
@@ -43,20 +44,28 @@ T = TypeVar("T")
 _Task: Final[Any] = asyncio.Task  # which has an argument that type checkers know from 3.12 on
 
 
-def crossing_to_asyncio(  # noqa: C901 -- see below
-    fn: Callable[P, Awaitable[T]],
+def crossing_to_asyncio(  # noqa: C901, PLR0915 -- see below
+    fn: Callable[P, Awaitable[T]], changes: Changes | None = None
 ) -> Callable[P, Coroutine[Any, Any, T]]:
     """What Trio code calls for ``fn``. In asyncio code it is the original.
 
     One function, not a chain of small ones, as each of them would cost some per cent of a short
     crossing. What ends at once stays in it; what waits goes on in :class:`Host`.
+
+    Args:
+      fn: is called asyncio-side.
+      changes: what becomes of its arguments and its result on the way; ``None``: nothing.
     """
     function: Any = fn
+    change_arguments = change_result = None
+    own: Any = fn
+    if changes is not None:
+        change_arguments, change_result, own = changes.arguments, changes.result, changes.own(fn)
 
     @trio.lowlevel.enable_ki_protection
-    async def crossing(*args: P.args, **kwargs: P.kwargs) -> T:  # noqa: C901
+    async def crossing(*args: Any, **kwargs: Any) -> Any:  # noqa: C901
         if get_running_loop() is not None:
-            return await fn(*args, **kwargs)
+            return await own(*args, **kwargs)
         bridge = below.get()
         if bridge is None or (bridge.open_in != get_ident() and not bridge.admits_caller()):
             await refuse(bridge)
@@ -66,6 +75,8 @@ def crossing_to_asyncio(  # noqa: C901 -- see below
         guest: Any = None
         host = coro = None
         try:
+            if change_arguments is not None:
+                args, kwargs = change_arguments(args, kwargs)
             context = copy_context()
             try:
                 side.enter()  # as in start_guest(), here in line
@@ -87,18 +98,19 @@ def crossing_to_asyncio(  # noqa: C901 -- see below
                         pump.release(make_turns=pump.hides_work)
                     side.leave()
                 if host is not None:
-                    return await host.outcome(context)  # type: ignore[no-any-return]
-                if pump.trio_pass.is_due():
-                    await schedule_point()
-                is_cancelled = guest.cancelled()
-                if is_cancelled:  # perhaps as Trio has cancelled what it waited for
-                    await trio.lowlevel.checkpoint_if_cancelled()
-                if len(context) > 1:  # one is the bridge's own
-                    carry_back(context)
-                if is_cancelled or guest.exception() is not None:
-                    return result_of(guest)  # type: ignore[no-any-return]
-                value: T = guest.result()
-                return value
+                    value = await host.outcome(context)
+                else:
+                    if pump.trio_pass.is_due():
+                        await schedule_point()
+                    is_cancelled = guest.cancelled()
+                    if is_cancelled:  # perhaps as Trio has cancelled what it waited for
+                        await trio.lowlevel.checkpoint_if_cancelled()
+                    if len(context) > 1:  # one is the bridge's own
+                        carry_back(context)
+                    if is_cancelled or guest.exception() is not None:
+                        return result_of(guest)
+                    value = guest.result()
+                return value if change_result is None else change_result(value)
             finally:
                 del coro, guest, host  # an error leads to this frame: no cycles
         except BaseException as exc:

@@ -34,21 +34,33 @@ if TYPE_CHECKING:
 
     from .._bridge import Bridge
     from .call_scope import CallScope
+    from .changes import Changes
     from .host import Host
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def crossing_to_trio(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """What asyncio code calls for ``fn``. In Trio code it is the original."""
+def crossing_to_trio(
+    fn: Callable[P, Awaitable[T]], changes: Changes | None = None
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """What asyncio code calls for ``fn``. In Trio code it is the original.
 
-    async def crossing(*args: P.args, **kwargs: P.kwargs) -> T:
+    Args:
+      fn: is called Trio-side.
+      changes: what becomes of its arguments and its result on the way; ``None``: nothing.
+    """
+    own: Any = fn if changes is None else changes.own(fn)
+
+    async def crossing(*args: Any, **kwargs: Any) -> Any:
         loop = get_running_loop()
         if loop is None:
-            return await fn(*args, **kwargs)
+            return await own(*args, **kwargs)
         try:
-            return await _call(loop, fn, args, kwargs)  # type: ignore[no-any-return]
+            if changes is None:
+                return await _call(loop, fn, args, kwargs)
+            args, kwargs = changes.arguments(args, kwargs)
+            return changes.result(await _call(loop, fn, args, kwargs))
         except BaseException as exc:
             raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
 

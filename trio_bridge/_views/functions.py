@@ -12,6 +12,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from .._crossing import Changes
 from .._crossing.errors import readable
 from .._private import may_wait_in_greenlet
 from .callbacks import Callback, callback_class
@@ -19,8 +20,9 @@ from .iterators import generator_function
 from .view_type import is_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from .._crossing.changes import Args
     from .sides import Side
 
     Change = Callable[[Any], Any]
@@ -74,6 +76,9 @@ class Caller:
         self._arguments: Final = arguments
         self._result: Final = result
         self._own_arguments: Final = own_arguments
+        self._changes: Final = (
+            None if result is as_is else Changes(self._change_arguments, result, self._own)
+        )
         self._cache: Final[WeakValueDictionary[tuple[int, int], Any]] = WeakValueDictionary()
 
     def adapt_once(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,22 +115,15 @@ class Caller:
         return self._result(self.side.call(fn, *map(change, args), **_mapped(change, kwargs)))
 
     def _async_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        crossing = self.side.crossing(fn)
-        if self._result is as_is:
-            return functools.wraps(fn)(crossing)
-        is_own, own_arguments = self.side.is_own, self._own_arguments
-        arguments, result = self._arguments, self._result
+        return functools.wraps(fn)(self.side.crossing(fn, self._changes))
 
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if is_own():
-                return await fn(*map(own_arguments, args), **_mapped(own_arguments, kwargs))
-            try:
-                value = await crossing(*map(arguments, args), **_mapped(arguments, kwargs))
-            except BaseException as exc:
-                raise readable(exc)  # noqa: B904 -- the same exception, with a shorter traceback
-            return result(value)
+    def _change_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Args:
+        change = self._arguments
+        return [change(arg) for arg in args], _mapped(change, kwargs) if kwargs else kwargs
 
-        return functools.wraps(fn)(self.side.holding_ctrl_c_back(call))
+    def _own(self, fn: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        change = self._own_arguments
+        return lambda *args, **kwargs: fn(*map(change, args), **_mapped(change, kwargs))
 
     def _generator_function(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         is_own, own_arguments = self.side.is_own, self._own_arguments

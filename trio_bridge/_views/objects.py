@@ -153,10 +153,10 @@ class Views:
     def argument(self, value: Any) -> Any:
         """What this side gets for a value of the other side."""
         cls = type(value)
+        if issubclass(type(cls), ViewType):  # first, as each call of a method has one
+            return value.trio_bridge_original if value.trio_bridge_views is self else value
         if value is None or cls is int or cls is str or id(cls) in SIMPLE:
             return value
-        if issubclass(cls, View):
-            return value.trio_bridge_original if value.trio_bridge_views is self else value
         # Functions written in C (json's, a list's append) and classes run on any side.
         if issubclass(cls, CALLABLES):
             return self._callback(value)

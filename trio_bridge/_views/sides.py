@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from .._bridge import Bridge
+    from .._crossing import Changes
 
     AnyOwner = AsyncioOwner | TrioOwner
 
@@ -49,10 +50,10 @@ class AsyncioObjects:
         return get_running_loop() is not None
 
     def crossing(
-        self, fn: Callable[..., Awaitable[Any]]
+        self, fn: Callable[..., Awaitable[Any]], changes: Changes | None = None
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
         """``fn`` for the other side; on its own side it is itself."""
-        return crossing_to_asyncio(fn)
+        return crossing_to_asyncio(fn, changes)
 
     def holding_ctrl_c_back(self, fn: Fn) -> Fn:
         """``fn``, for code of ours around a crossing: Ctrl-C waits until it is over.
@@ -109,10 +110,10 @@ class TrioObjects:
         return get_running_loop() is None and trio.lowlevel.in_trio_run()
 
     def crossing(
-        self, fn: Callable[..., Awaitable[Any]]
+        self, fn: Callable[..., Awaitable[Any]], changes: Changes | None = None
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
         """``fn`` for the other side; on its own side it is itself."""
-        return crossing_to_trio(fn)
+        return crossing_to_trio(fn, changes)
 
     def holding_ctrl_c_back(self, fn: Fn) -> Fn:
         """``fn`` as it is: in Trio code it runs the user's, which Ctrl-C is to interrupt."""
