@@ -101,6 +101,38 @@ async def test_timers_need_no_passes(monkeypatch):
         assert len(passes) >= NUMBER / 2
 
 
+async def test_crossings_that_wait_for_messages_need_no_passes(monkeypatch):
+    """The host dozes, in which the turns are made that end its guest."""
+    passes = count_passes(monkeypatch)
+
+    async def ask():
+        writer.write(b"x")
+        return await reader.readexactly(1)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=echo, args=(listener,))
+    thread.start()
+    streams = await trio2aio(asyncio.open_connection)(*listener.getsockname())
+    reader, writer = map(trio_bridge.unview, streams)
+    with trio.fail_after(HANG):
+        for _ in range(NUMBER):
+            assert await trio2aio(ask)() == b"x"
+    trio2aio(writer.close)()
+    await trio2aio(writer.wait_closed)()
+    await trio.to_thread.run_sync(thread.join)
+    if DOZES:
+        assert len(passes) < NUMBER
+    else:
+        assert len(passes) >= NUMBER
+
+
+def echo(listener):
+    client, _ = listener.accept()
+    with listener, client:
+        while data := client.recv(1):
+            client.sendall(data)
+
+
 async def test_an_instrument_sees_each_wait(monkeypatch):
     class Waits(trio.abc.Instrument):
         count = 0
@@ -196,6 +228,60 @@ async def test_a_trio_call_of_asyncio_code():
 
     with trio.fail_after(HANG):
         await trio2aio(main)()
+
+
+@pytest.mark.parametrize("of", ["itself", "another task"])
+async def test_a_cancellation_by_asyncio_code_comes_at_the_next_wait(of):
+    """In the turn in which it comes, although the host doesn't wait in Trio."""
+    log = []
+
+    async def cancels(scope):
+        await asyncio.sleep(WHILE)
+        scope.cancel()
+        for number in range(100):
+            log.append(number)
+            await asyncio.sleep(0)
+
+    async def sleeps():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            log.append("cancelled")
+
+    with trio.fail_after(HANG), trio.CancelScope() as scope:
+        if of == "itself":
+            await trio2aio(cancels)(scope)
+        else:
+            task = trio2aio(lambda: current_loop().create_task(cancels(scope)))()
+            await trio2aio(sleeps)()
+    assert scope.cancelled_caught
+    if of == "itself":
+        assert log == [0]
+    else:
+        assert log.index("cancelled") <= 2
+        await trio2aio(lambda: task)()
+
+
+async def test_clean_up_after_a_cancellation_in_a_doze():
+    log = []
+
+    async def main(scope):
+        try:
+            current_loop().call_later(WHILE, scope.cancel)
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(WHILE)
+            log.append(await aio2trio(in_trio)())
+
+    async def in_trio():
+        await trio.sleep(0)
+        return trio.lowlevel.current_task() is host
+
+    host = trio.lowlevel.current_task()
+    with trio.fail_after(HANG), trio.CancelScope() as scope:
+        await trio2aio(main)(scope)
+    assert log == []  # trio.sleep() is cancelled, as the scope around it is
+    assert scope.cancelled_caught
 
 
 @pytest.mark.parametrize("how", ["run_sync_soon", "from_thread", "call_soon_threadsafe"])

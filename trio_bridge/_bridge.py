@@ -57,6 +57,10 @@ class Turns(Protocol):
         """Whether a checkpoint takes a pass of Trio's scheduler."""
         ...
 
+    def doze_until(self, is_over: Callable[[], bool], cancelled: _private.AbortFn) -> None:
+        """Give turns as the current task, for as long as only the loop has anything to do."""
+        ...
+
     def hold(self) -> bool:
         """The caller is about to make work for the loop; whether it has to call :meth:`release`."""
         ...

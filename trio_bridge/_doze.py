@@ -5,7 +5,7 @@ scheduler and four system calls for each message that comes. But where no other 
 scheduler would do nothing but wait, too: for its descriptors, and for its next deadline. So the
 task waits for all of that in its place, by one system call. If there is something for Trio, the
 task returns to Trio at once; if there is something for the loop only, it makes the turn, and dozes
-again.
+again. So does a host whose guest waits.
 
 Whatever makes a Trio task run is one of the two: other threads and signals wake Trio by a socket
 that is among its descriptors.
@@ -22,7 +22,7 @@ from . import _private
 
 if TYPE_CHECKING:
     from ._engines import Engine
-    from ._private import TrioTasks
+    from ._private import AbortFn, TrioTasks
 
 _LONGEST: Final = 3600.0  # seconds: the system call counts milliseconds in an int
 
@@ -30,7 +30,7 @@ _LONGEST: Final = 3600.0  # seconds: the system call counts milliseconds in an i
 class Found(enum.Enum):
     """What has ended a wait."""
 
-    IO = "of the loop's, and nothing else"
+    IO = "of the loop's"
     TIME = "the time that was given, or a deadline of Trio's"
     TRIO = "something that Trio has to handle"
 
@@ -38,14 +38,29 @@ class Found(enum.Enum):
 class Doze:
     """The waits of one loop. Made by :func:`make_doze`."""
 
-    __slots__ = ("_poll", "_tasks", "_trios")
+    __slots__ = ("_poll", "_tasks", "_trios", "_was_trios_too")
 
     def __init__(self, tasks: TrioTasks, trios: int, loops: int) -> None:
         self._tasks: Final = tasks
         self._trios: Final = trios
+        self._was_trios_too = False
         self._poll: Final = select.poll()
         self._poll.register(trios, select.POLLIN)
         self._poll.register(loops, select.POLLIN)
+
+    def begin(self, cancelled: AbortFn | None = None) -> None:
+        """A row of waits begins, between which nothing but turns is made.
+
+        Args:
+          cancelled: what Trio calls if the current task is cancelled before :meth:`end`.
+        """
+        self._was_trios_too = False
+        if cancelled is not None:
+            self._tasks.set_abort(cancelled)
+
+    def end(self) -> None:
+        """The current task goes on."""
+        self._tasks.set_abort(None)
 
     def wait(self, seconds: float) -> Found:
         """Wait for so long at most, and not at all if Trio has anything to do. No checkpoint."""
@@ -58,9 +73,12 @@ class Doze:
         events = self._poll.poll(max(0, math.ceil(min(seconds, trios, _LONGEST) * 1000)))
         if not events:
             return Found.TIME
-        # While some task waits for the loop's descriptor in Trio, Trio's is readable as well.
-        is_loops = len(events) == 1 and events[0][0] != self._trios
-        return Found.IO if is_loops else Found.TRIO
+        if len(events) == 1 and events[0][0] == self._trios:
+            return Found.TRIO
+        # While a task waits for the loop's descriptor in Trio, as the pump's does, Trio's is ready
+        # by that alone, and is no more after the loop's turns: what is left then is for Trio.
+        was_trios_too, self._was_trios_too = self._was_trios_too, len(events) == 2
+        return Found.TRIO if was_trios_too and self._was_trios_too else Found.IO
 
 
 def make_doze(tasks: TrioTasks | None, engine: Engine) -> Doze | None:

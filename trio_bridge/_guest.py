@@ -114,6 +114,9 @@ class TrioGuest:
     def release(self, *, make_turns: bool) -> None:
         """The same."""
 
+    def doze_until(self, is_over: Callable[[], bool], cancelled: _private.AbortFn) -> None:
+        """The same."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self._clock: Final = LoopClock(loop)

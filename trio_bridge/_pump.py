@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from ._asyncio_side import AsyncioSide
     from ._engines import Engine
+    from ._private import AbortFn
 
 # The budget between two checkpoints. A pass of Trio's scheduler costs some 15 µs, as its code isn't
 # in the processor's caches then: a millisecond makes it one and a half per cent, and other Trio
@@ -200,6 +201,8 @@ class Pump:
 
     async def _drive(self) -> bool:
         """Give turns until there are none to give but after a wait in Trio; whether to go on."""
+        if self._dozes is not None:
+            self._dozes.begin()
         while self._make_batch() or await self._make_batches():
             if self._is_stopping:
                 return False
@@ -220,6 +223,30 @@ class Pump:
         finally:
             self._is_driven = False
         return True
+
+    @trio.lowlevel.enable_ki_protection
+    def doze_until(self, is_over: Callable[[], bool], cancelled: AbortFn) -> None:
+        """Give turns and doze, as the current task, until that or there is something for Trio.
+
+        For a host, which waits for its guest: in Trio that takes two passes of the scheduler for
+        each message that the guest waits for.
+
+        Args:
+          is_over: is asked before each doze.
+          cancelled: is called, once, if asyncio code cancels the current task in a turn.
+        """
+        dozes = self._dozes
+        if dozes is None or not self.is_parked:
+            return
+        dozes.begin(cancelled)
+        try:
+            while not is_over() and self._doze():
+                if not self._make_batch():
+                    self._wake()
+                    return
+        finally:
+            dozes.end()
+        self._set_alarm_if_due()
 
     def _doze(self) -> bool:
         """Wait here and now, if Trio has nothing else to do; whether the loop is to go on."""

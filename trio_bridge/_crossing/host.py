@@ -102,16 +102,19 @@ class Host(GuestCancellation):
     async def _serve(self) -> None:
         end, guest, side = self._end, self._guest, self._bridge.side
         try:
-            # The end may have come in the turns that this task has just made.
-            if end.done() and self._call is None and self._bridge.pump.trio_pass.is_due():
-                await schedule_point()
+            has_passed = False
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)
                     if not (self.is_free or passes_cancel_point(side.trio_vars)):
                         await self._look_for_interruption()
+                    has_passed = True
                 elif not end.done():
-                    await self._wait()
+                    has_passed |= await self._wait()
+                elif not has_passed:  # the end has come in turns that this task has made
+                    if self._bridge.pump.trio_pass.is_due():
+                        await schedule_point()
+                    has_passed = True
                 else:
                     break
             self._call_scope.close()
@@ -134,18 +137,29 @@ class Host(GuestCancellation):
             call.refuse()
             self._cancel_guest(self._guest, self._end)
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> bool:
+        """Wait for the end, or for a call; whether in Trio, and so as a checkpoint."""
+        bridge = self._bridge
+        if self._interruption is None and passes_cancel_point(bridge.side.trio_vars):
+            bridge.pump.doze_until(self._goes_on, self._cancelled)
+            if self._call is not None or self._end.done():
+                return False
         self._watch_end()
         self._is_waiting = True
         if self._interruption is None:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
             self._others_have_run()
-            return
+            return True
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
         with trio.CancelScope(shield=True) as self.shield:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
         self.shield = None
+        return True
+
+    def _goes_on(self) -> bool:
+        """Whether it is to leave off a doze."""
+        return self._call is not None or self._interruption is not None or self._end.done()
 
     @trio.lowlevel.enable_ki_protection
     def _cancelled(self, raise_cancel: Callable[[], NoReturn]) -> Abort:

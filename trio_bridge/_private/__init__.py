@@ -45,7 +45,7 @@ what :class:`GuestDoor` uses of them           descriptor in the host loop there
 ``unrolled_run``'s ``batch``, ``Runner.runq``,  whether another Trio task can run: where none can, a
 ``.instruments.data``, ``.waiting_for_idle``,   crossing needs no pass of Trio's scheduler, and who
 ``.deadlines``, ``.io_manager._epoll``;         gives a loop its turns can wait for the loop and for
-``Task._schedule_points``                       Trio at once (:mod:`.trio_tasks`)
+``Task._schedule_points``, ``._abort_func``     Trio at once (:mod:`.trio_tasks`)
 ``Task._counter``                              the order in which Trio's tasks were started
 ``Task._runner.clock``                         what a deadline means, for another thread
 ``Runner.init_task``                           ``current_root_task()`` would start a Trio to come
@@ -131,13 +131,14 @@ from .trio_scheduler import (
     trio_root_here,
     trio_run_vars,
 )
-from .trio_tasks import TrioTasks, trio_tasks_here
+from .trio_tasks import AbortFn, TrioTasks, trio_tasks_here
 from .uvloop_door import UvloopDoor
 from .weakref_callbacks import weakref_callbacks
 
 __all__ = [
     "TASKS_TELL_CONTEXT",
     "TURNS",
+    "AbortFn",
     "GuestDoor",
     "RoomyLoop",
     "TellsSettings",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
@@ -13,6 +14,9 @@ from .trio_scheduler import trio_run_vars
 
 if TYPE_CHECKING:
     from types import FrameType
+
+AbortFn = Callable[[Callable[[], NoReturn]], trio.lowlevel.Abort]
+"""What Trio calls to end a wait that is cancelled: ``abort_fn`` of ``wait_task_rescheduled``."""
 
 _run_module: Any = getattr(trio._core, "_run", None)
 _scheduler_code: Any = getattr(getattr(_run_module, "unrolled_run", None), "__code__", None)
@@ -53,6 +57,10 @@ class TrioTasks:
         """The current task is at a checkpoint, and goes on without a pass of the scheduler."""
         self._run_vars["task"]._schedule_points += 1
 
+    def set_abort(self, abort: AbortFn | None) -> None:
+        """What Trio calls, once, if the current task is cancelled, as if it waited; or nothing."""
+        self._run_vars["task"]._abort_func = abort
+
     def seconds_to_deadline(self) -> float:
         """For how long the scheduler would wait at most, were no task to run."""
         if self._runner.waiting_for_idle:
@@ -78,7 +86,7 @@ def trio_tasks_here() -> TrioTasks | None:
         runner = task._runner
         if frame is None or runner.is_guest or type(frame.f_locals[_BATCH]) is not list:
             return None
-        _ = task._schedule_points
+        _ = task._schedule_points, task._abort_func
         return TrioTasks(runner, frame, run_vars)
     except (AttributeError, LookupError):
         return None
