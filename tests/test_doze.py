@@ -67,6 +67,12 @@ async def wait_in_asyncio():
     await asyncio.sleep(3600)
 
 
+async def let_the_pump_wait():
+    """From here on the main task dozes if it crosses: the pump's tasks have begun, and wait."""
+    for _ in range(3):
+        await trio2aio(asyncio.sleep)(0.001)
+
+
 # ---- it dozes
 
 
@@ -248,6 +254,7 @@ async def test_a_cancellation_by_asyncio_code_comes_at_the_next_wait(of):
         finally:
             log.append("cancelled")
 
+    await let_the_pump_wait()
     with trio.fail_after(HANG), trio.CancelScope() as scope:
         if of == "itself":
             await trio2aio(cancels)(scope)
@@ -277,6 +284,7 @@ async def test_clean_up_after_a_cancellation_in_a_doze():
         await trio.sleep(0)
         return trio.lowlevel.current_task() is host
 
+    await let_the_pump_wait()
     host = trio.lowlevel.current_task()
     with trio.fail_after(HANG), trio.CancelScope() as scope:
         await trio2aio(main)(scope)

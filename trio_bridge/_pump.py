@@ -120,6 +120,7 @@ class Pump:
     def stop(self) -> None:
         """Give no more turns."""
         self._is_stopping = True
+        self._dozes = None
         del self._loop.call_soon, self._loop.call_at
         if self._call_later is not None:
             del self._loop.call_later

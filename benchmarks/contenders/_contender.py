@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import workloads
 from timing import timed
-from workloads import crossings, plain
+from workloads import crossings, elsewhere, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,4 +72,5 @@ class Bridging(Contender):
             workloads.SUSPENDING: self._cell(self.run_trio, plain(suspending)),
             workloads.TO_TRIO: self._cell(self.run_asyncio, plain(to_trio)),
             workloads.STEP: self._cell(self.run_trio, plain(crossings.steps(self.iterate))),
+            workloads.ASKING: self._cell(self.run_trio, elsewhere.asks(self.to_asyncio)),
         }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from timing import Workload
 
 __all__ = [
+    "ASKING",
     "ASYNCIO",
     "CROSSING",
     "NAMES",
@@ -51,14 +52,15 @@ ASYNCIO: Final[dict[str, Workload]] = {
 }
 """Asyncio code, the same on every loop."""
 
-WITHOUT_BAR: Final = ("wakes, 1 connection", "wakes, 4 connections")
-"""What is measured to be known."""
-
 CROSSING: Final = "crossing that doesn't suspend"
 SUSPENDING: Final = "crossing that suspends"
 TO_TRIO: Final = "crossing to Trio from a guest"
 STEP: Final = "step of a generator"
 VIEW_CALL: Final = "call of a view (to a function's)"
+ASKING: Final = "crossing that waits for a message"
+
+WITHOUT_BAR: Final = ("wakes, 1 connection", "wakes, 4 connections", ASKING)
+"""What is measured to be known."""
 
 YARDSTICKS: Final[dict[str, Workload]] = {
     CROSSING: plain(asyncio_code.tasks_at_once),
@@ -66,8 +68,9 @@ YARDSTICKS: Final[dict[str, Workload]] = {
     TO_TRIO: plain(asyncio_code.tasks_at_once),
     STEP: plain(asyncio_code.tasks_after_a_turn),
     VIEW_CALL: plain(asyncio_code.tasks_at_once),
+    ASKING: elsewhere.asks(lambda async_fn: async_fn),
 }
-"""What asyncio has in the place of a way across: ``await asyncio.create_task(...)``."""
+"""What asyncio has in the place of a way across: ``await asyncio.create_task(...)``, or a call."""
 
 NAMES: Final = [*ASYNCIO, *YARDSTICKS]
 
@@ -81,7 +84,8 @@ _LONGER: Final = {
     "echo, 1 connection": 2,
     "echo, streams, 1": 2,
     "echo, protocols, 1": 2,
-    **dict.fromkeys(WITHOUT_BAR, 2),
+    "wakes, 1 connection": 2,
+    "wakes, 4 connections": 2,
     "echo, 1000 connections": 3,
     "echo, streams, 1000": 3,
     "echo, protocols, 1000": 3,

@@ -1,4 +1,4 @@
-"""The server alone: the client is another process, and each message, or few of them, wakes us."""
+"""One end of a connection: the other is another process, so that its messages wake us."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 from . import echo
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
-    from timing import Body, Workload
+    from timing import AsyncFn, Body, Workload
 
 _CLIENT: Final = Path(__file__).parents[1] / "client.py"
+_SERVER: Final = Path(__file__).parents[1] / "server.py"
 
 
 class _Clients:
@@ -71,5 +72,46 @@ def wakes(connections: int, messages: int) -> Workload:
         assert client.returncode == 0, "the client has not got all its messages back"
         server.close()
         await server.wait_closed()
+
+    return prepared
+
+
+class _Asker:
+    """A client, in asyncio code."""
+
+    async def connect(self, port: int) -> None:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def ask(self) -> None:
+        self._writer.write(echo.MESSAGE)
+        await self._reader.readexactly(len(echo.MESSAGE))
+
+    async def hang_up(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+def asks(adapter: Callable[[AsyncFn], AsyncFn]) -> Workload:
+    """Questions to another process, by code of either side: a call of asyncio code for each."""
+
+    @asynccontextmanager
+    async def prepared(scale: int) -> AsyncIterator[Body]:
+        asker = _Asker()
+        command = [sys.executable, str(_SERVER)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as server:  # noqa: ASYNC220
+            try:
+                assert server.stdout is not None
+                await adapter(asker.connect)(int(server.stdout.readline()))
+                ask = adapter(asker.ask)
+
+                async def body() -> None:
+                    for _ in range(20 * scale):
+                        await ask()
+
+                yield body
+                await adapter(asker.hang_up)()
+            except BaseException:
+                server.kill()  # it would wait for questions that don't come, and the block for it
+                raise
 
     return prepared
