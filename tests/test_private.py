@@ -294,6 +294,33 @@ def test_a_schedule_point_without_a_pass_is_counted():
     trio.run(main)
 
 
+@can_ask
+def test_who_is_cancelled_in_the_middle_of_a_step_may_hear_of_it_at_once():
+    heard = []
+
+    def cancelled(raise_cancel):
+        with pytest.raises(trio.Cancelled) as caught:
+            raise_cancel()
+        heard.append(caught.value)
+        return trio.lowlevel.Abort.FAILED  # nobody is to wake the task: it runs
+
+    async def main():
+        tasks = _private.trio_tasks_here()
+        with trio.CancelScope() as outer, trio.CancelScope() as scope:
+            tasks.set_abort(cancelled)
+            scope.cancel()
+            assert len(heard) == 1
+            outer.cancel()  # it comes once, as to a task that waits
+            assert len(heard) == 1
+            tasks.set_abort(cancelled)
+            tasks.set_abort(None)
+            trio.CancelScope().cancel()
+            await trio.lowlevel.checkpoint()
+        assert len(heard) == 1
+
+    trio.run(main)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("_BATCH", "batches"), ("_scheduler_code", None), ("_BATCH", "runner")]
 )

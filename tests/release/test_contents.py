@@ -18,7 +18,7 @@ __all__ = ["built"]
 KILOBYTE = 1000
 # Without any docstring and comment the code alone would take 147 kB, and 107 kB without the tree,
 # the pytest plugin, the streams and the channels as well.
-WHEEL_AT_MOST = 255 * KILOBYTE
+WHEEL_AT_MOST = 265 * KILOBYTE
 
 
 @pytest.fixture
