@@ -426,3 +426,54 @@ async def test_a_timer_at_no_time_at_all():
         timer = loop.call_later(1e9, print)
         await wait_in_asyncio()
     timer.cancel()
+
+
+# ---- what a signal handler raises
+
+
+class Boom(Exception):
+    pass
+
+
+@pytest.mark.skipif(not DOZES, reason="it breaks off Trio's run, which then is never closed")
+@pytest.mark.parametrize("exc", [SystemExit(3), KeyboardInterrupt("own"), Boom()], ids=repr)
+@pytest.mark.parametrize("thread", ["main", "another"])
+@pytest.mark.parametrize("waits", ["host", "pump"])
+def test_what_a_signal_handler_raises_leaves_run(exc, thread, waits):
+    """As it would leave Trio's own wait; but here asyncio code cleans up."""
+    log = []
+
+    def handler(signum, frame):
+        raise exc
+
+    def send():
+        if thread == "main":
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        else:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    async def sleeps():
+        try:
+            for _ in range(3):
+                await asyncio.sleep(0.001)  # wakes the pump, which dozes from then on
+            await asyncio.sleep(HANG)
+        finally:
+            await asyncio.sleep(0.001)
+            log.append("cleaned up")
+
+    async def main():
+        if waits == "host":
+            await let_the_pump_wait()
+        threads.append(later(send))
+        await trio2aio(sleeps)()
+
+    threads = []
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(type(exc)) as caught:
+            trio_bridge.run(main)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        threads[0].join()
+    assert caught.value is exc
+    assert log == ["cleaned up"]

@@ -109,7 +109,7 @@ MAY_IMPORT = {
     "_moved_names": set(),
     "_alarm": {"_private"},
     "_doze": {"_private"},
-    "_trio_pass": {"_private"},
+    "_trio_pass": {"_engines", "_private"},
     "_pump": {
         *("_alarm", "_doze", "_engines", "_loop_clock", "_private", "_trio_pass", "_untrusted"),
     },

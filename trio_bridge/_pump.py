@@ -62,7 +62,8 @@ class Pump:
     """Turns one engine."""
 
     on_exit: Callable[[BaseException], None]
-    """Gets each ``SystemExit`` or ``KeyboardInterrupt`` that leaves a turn."""
+    """Gets each ``SystemExit`` or ``KeyboardInterrupt`` that leaves a turn, and whatever a signal
+    handler raises in a doze."""
     on_failure: Callable[[BaseException], None]
     """Gets what else leaves one: misuse has made the loop itself fail."""
 
@@ -254,9 +255,15 @@ class Pump:
         if self._dozes is None:
             return False
         loop, due = self._loop, self._next_due
-        found = self._dozes.wait(due - loop.time())
-        if found is Found.TIME:
-            return bool(loop.time() >= due)
+        try:
+            found = self._dozes.wait(due - loop.time())
+            if found is Found.TIME:
+                return bool(loop.time() >= due)
+        except BaseException as exc:
+            # Of a signal handler. Nobody's code runs here: it is to leave the program, as it leaves
+            # Trio's own wait, but here asyncio code can clean up.
+            self.on_exit(exc)
+            return False
         # A signal handler may have called the loop, and found nobody waiting to be woken.
         return found is Found.IO or not self.is_parked
 

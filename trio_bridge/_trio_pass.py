@@ -11,6 +11,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from ._engines import OtherThreads
+
 if TYPE_CHECKING:
     from ._private import TrioTasks
 
@@ -26,13 +28,15 @@ class TrioPass:
       budget: for how many seconds passes may be left out.
     """
 
-    __slots__ = ("_budget", "_due_at", "_left", "_tasks")
+    __slots__ = ("_budget", "_due_at", "_left", "_tasks", "threads")
 
     def __init__(self, tasks: TrioTasks | None, budget: float) -> None:
         self._tasks = tasks
         self._budget: Final = budget
         self._left = 0
         self._due_at = 0.0
+        self.threads: Final = OtherThreads()
+        """They can run in a pass; where there is none they need a moment now and then."""
 
     def is_due(self) -> bool:
         """Whether the current task's checkpoint takes a pass. If not, it has been passed."""
@@ -42,6 +46,7 @@ class TrioPass:
         now = perf_counter()
         if self._left and now < self._due_at and not tasks.others_can_run():
             self._left -= 1
+            self.threads.let_run(now)
             tasks.count_schedule_point()
             return False
         self._left = _MOST_LEFT_OUT

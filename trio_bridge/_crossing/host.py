@@ -250,8 +250,9 @@ class Host(GuestCancellation):
         if call.cancel_scope is None:
             if not holds_the_same(call.context, self._context):
                 await self._go_to(call.context)
-            elif self._calls_left and perf_counter() < self._pass_at:
+            elif self._calls_left and (now := perf_counter()) < self._pass_at:
                 self._calls_left -= 1
+                self._bridge.pump.trio_pass.threads.let_run(now)
             else:
                 await schedule_point()
                 self._others_have_run()

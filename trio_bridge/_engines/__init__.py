@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from typing import Final
 
 from ._interface import NOW, Engine
+from ._other_threads import OtherThreads
 from ._stdlib_loop import StdlibLoop
 
-__all__ = ["NOW", "Engine", "StdlibLoop", "engine_name", "make_engine"]
+__all__ = ["NOW", "Engine", "OtherThreads", "StdlibLoop", "engine_name", "make_engine"]
 
 ENGINE_VARIABLE: Final = "TRIO_BRIDGE_ENGINE"
 

@@ -25,6 +25,7 @@ import errno
 import os
 import selectors
 import stat
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -32,6 +33,7 @@ from trio.lowlevel import Abort
 
 from .. import _private
 from ._interface import NOW
+from ._other_threads import OtherThreads
 from ._stdlib_loop import StdlibEngine
 
 if TYPE_CHECKING:
@@ -324,12 +326,14 @@ class PortableEngine(StdlibEngine):
     def __init__(self) -> None:
         self._selector = WatchingSelector()
         self._selector.on_failure = self._report_failure
+        self._threads = OtherThreads()
         super().__init__(self._selector)
 
     def turn(self) -> float:
         selector = self._selector
         selector.is_busy = True  # also if a callback raises: what is behind it is still to be run
         self._run_once()
+        self._threads.let_run(perf_counter())  # as nothing else in a turn does
         if self._ready:
             return NOW
         selector.rest()

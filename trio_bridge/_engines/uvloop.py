@@ -31,6 +31,7 @@ import uvloop
 from .. import _private
 from ._connecting import connecting
 from ._interface import NOW
+from ._other_threads import OtherThreads
 from ._scoped_loop import ScopedLoop
 from ._virtual_timers import VirtualTimers
 
@@ -245,6 +246,7 @@ class UvloopEngine:
         self._events_seen = -1
         self._end = 0.0
         self._timers: VirtualTimers | None = None
+        self._threads: Final = OtherThreads()  # as libuv is called with the interpreter in hand
 
     def start(self) -> None:
         self.loop.begin_running()
@@ -256,6 +258,7 @@ class UvloopEngine:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
         start = perf_counter()
+        self._threads.let_run(start)
         if self._busy_turns > 1 and not self._is_slow:
             self._end = start + SECONDS_PER_TURN
             self._run_while_busy()
@@ -298,6 +301,7 @@ class UvloopEngine:
         self._events_seen = events
         now = perf_counter()
         if is_busy and now < self._end:
+            self._threads.let_run(now)
             self._ready.append(self._next)
             is_quick = self._next is not self._stopper and now - self._stopped_at < 2e-5
             self._next = self._row_of_16 if is_quick else self._row_of_4
