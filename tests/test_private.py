@@ -287,9 +287,15 @@ def test_trios_descriptor_is_readable_when_trio_is_called():
 def test_a_schedule_point_without_a_pass_is_counted():
     async def main():
         tasks = _private.trio_tasks_here()
+        await trio.testing.wait_all_tasks_blocked()
         with trio.testing.assert_checkpoints():
-            tasks.count_schedule_point()
+            assert tasks.passes_schedule_point()
             assert _private.passes_cancel_point(_private.trio_run_vars())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.checkpoint)
+            with pytest.raises(AssertionError), trio.testing.assert_checkpoints():
+                assert not tasks.passes_schedule_point()
+                assert _private.passes_cancel_point(_private.trio_run_vars())
 
     trio.run(main)
 

@@ -48,13 +48,8 @@ class Turns(Protocol):
         ...
 
     @property
-    def budget(self) -> float:
-        """For how many seconds to go on before other Trio tasks are to run."""
-        ...
-
-    @property
     def trio_pass(self) -> TrioPass:
-        """Whether a checkpoint takes a pass of Trio's scheduler."""
+        """When a pass of Trio's scheduler is to be made."""
         ...
 
     def doze_until(self, is_over: Callable[[], bool], cancelled: _private.AbortFn) -> None:

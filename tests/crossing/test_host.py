@@ -13,8 +13,8 @@ import trio.testing
 
 import trio_bridge
 from trio_bridge import aio2trio, trio2aio
-from trio_bridge._crossing import host as host_module
 from trio_bridge._crossing.host import Host
+from trio_bridge._trio_pass import MOST_LEFT_OUT
 
 
 async def trio_checkpoint():
@@ -90,13 +90,13 @@ async def test_after_so_many_calls_other_trio_tasks_run(autojump_clock):
 
     async def looks():
         nonlocal passes
-        while calls < 20 * host_module.CALLS_PER_BATCH:
+        while calls < 20 * MOST_LEFT_OUT:
             await trio.lowlevel.checkpoint()
             passes += 1
 
     @trio2aio
     async def guest():
-        for _ in range(20 * host_module.CALLS_PER_BATCH):
+        for _ in range(20 * MOST_LEFT_OUT):
             await aio2trio(nothing)()
 
     async with trio.open_nursery() as nursery:

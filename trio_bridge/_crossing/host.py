@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import trio
 from trio.lowlevel import Abort
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
     from .to_trio import TrioCall
 
 
-# As for turns (_pump): the count is for a virtual clock, on which no time passes.
-CALLS_PER_BATCH: Final = 100
-
-
 class End(Protocol):
     """What a host waits for: the part of a future's interface that it needs."""
 
@@ -47,12 +42,10 @@ class Host(GuestCancellation):
 
     __slots__ = (
         "_call_scope",
-        "_calls_left",
         "_context",
         "_home",
         "_is_waiting",
         "_is_watching",
-        "_pass_at",
         "_registry",
         "forgotten",
         "shield",
@@ -72,7 +65,6 @@ class Host(GuestCancellation):
         self.task = task
         self._home = self._context = task.context
         self._call_scope = CallScope()
-        self._calls_left = 0
         self._is_waiting = False
         self._is_watching = False
         self.forgotten: BaseException | None = None
@@ -148,7 +140,7 @@ class Host(GuestCancellation):
         self._is_waiting = True
         if self._interruption is None:
             await trio.lowlevel.wait_task_rescheduled(self._cancelled)
-            self._others_have_run()
+            self._bridge.pump.trio_pass.made()
             return True
         # Trio cancels one wait once. After that only Ctrl-C is still to come: it needs a new wait,
         # and the shield keeps the cancellation that we know of out of that.
@@ -176,16 +168,6 @@ class Host(GuestCancellation):
         if self._context is not context:
             self._context = self.task.context = context
             await schedule_point()
-
-    def _others_have_run(self) -> None:
-        """Other Trio tasks have, and need not before each of the guest's calls.
-
-        A call needs no pass of Trio's scheduler where the host makes the turns of the loop, and
-        its function, if it is a proper one of Trio's, is a checkpoint itself. For those that are
-        not there is the budget that turns have, too.
-        """
-        self._calls_left = CALLS_PER_BATCH
-        self._pass_at = perf_counter() + self._bridge.pump.budget
 
     @property
     def call(self) -> TrioCall | None:
@@ -250,12 +232,11 @@ class Host(GuestCancellation):
         if call.cancel_scope is None:
             if not holds_the_same(call.context, self._context):
                 await self._go_to(call.context)
-            elif self._calls_left and (now := perf_counter()) < self._pass_at:
-                self._calls_left -= 1
-                self._bridge.pump.trio_pass.threads.let_run(now)
-            else:
+            elif not (trio_pass := self._bridge.pump.trio_pass).is_recent():
+                # A call needs no pass for its own sake where the host makes the turns of the loop:
+                # if its function is a proper one of Trio's, that is a checkpoint itself.
                 await schedule_point()
-                self._others_have_run()
+                trio_pass.made()
             call.open_scope(self._call_scope)
         else:  # a manager's
             self._call_scope.close()

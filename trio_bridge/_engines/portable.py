@@ -333,7 +333,8 @@ class PortableEngine(StdlibEngine):
         selector = self._selector
         selector.is_busy = True  # also if a callback raises: what is behind it is still to be run
         self._run_once()
-        self._threads.let_run(perf_counter())  # as nothing else in a turn does
+        if (now := perf_counter()) >= self._threads.due_at:
+            self._threads.let_run(now)  # as nothing else in a turn does
         if self._ready:
             return NOW
         selector.rest()

@@ -258,7 +258,6 @@ class UvloopEngine:
         if self._timers is not None:
             return self._virtual_turn(self._timers)
         start = perf_counter()
-        self._threads.let_run(start)
         if self._busy_turns > 1 and not self._is_slow:
             self._end = start + SECONDS_PER_TURN
             self._run_while_busy()
@@ -274,6 +273,8 @@ class UvloopEngine:
         # to park and be woken by Trio (ten).
         if self._ready or self._events.value != self._events_seen:
             self._busy_turns += 1
+            if start >= self._threads.due_at:
+                self._threads.let_run(start)
             return NOW
         self._busy_turns = 0
         return self.due()
@@ -301,7 +302,8 @@ class UvloopEngine:
         self._events_seen = events
         now = perf_counter()
         if is_busy and now < self._end:
-            self._threads.let_run(now)
+            if now >= self._threads.due_at:
+                self._threads.let_run(now)
             self._ready.append(self._next)
             is_quick = self._next is not self._stopper and now - self._stopped_at < 2e-5
             self._next = self._row_of_16 if is_quick else self._row_of_4

@@ -53,9 +53,12 @@ class TrioTasks:
         # The first hook is the list of all instruments.
         return bool(self._runner.runq or self._frame.f_locals[_BATCH] or len(self._hooks) > 1)
 
-    def count_schedule_point(self) -> None:
-        """The current task is at a checkpoint, and goes on without a pass of the scheduler."""
+    def passes_schedule_point(self) -> bool:
+        """Count a schedule point of the current task, without a pass, unless others can run."""
+        if self._runner.runq or self._frame.f_locals[_BATCH] or len(self._hooks) > 1:
+            return False
         self._run_vars["task"]._schedule_points += 1
+        return True
 
     def set_abort(self, abort: AbortFn | None) -> None:
         """What Trio calls, once, if the current task is cancelled, as if it waited; or nothing."""
