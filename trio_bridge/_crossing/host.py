@@ -192,7 +192,8 @@ class Host(GuestCancellation):
     def take(self, call: TrioCall) -> None:
         """Run a Trio call of the guest's; the guest waits for it. Called on the asyncio side."""
         call.host = self
-        if self.owes_cancellation and not call.leaves_manager:
+        # The first question spares a short call the others.
+        if self._interruption is not None and self.owes_cancellation and not call.leaves_manager:
             # The guest makes one call after the other, and none has noticed the cancellation.
             call.refuse()
             self._cancel_guest_soon()
@@ -203,7 +204,7 @@ class Host(GuestCancellation):
     def delivered(self) -> None:
         """The guest has taken the outcome of its Trio call."""
         self._delivering = False
-        if self.owes_cancellation:
+        if self._interruption is not None and self.owes_cancellation:
             # It was held back until now, lest the outcome be lost. Not cancel() itself: asyncio
             # drops the value of a task that was cancelled in its last step.
             self._cancel_guest_soon()
