@@ -71,6 +71,10 @@ def prepare_to_count(contender: Contender, out: str) -> None:
     # Callgrind makes a program fifty times slower: a batch of turns must not end by the clock.
     assert _pump.SECONDS_PER_BATCH
     setattr(_pump, "SECONDS_PER_BATCH", math.inf)  # noqa: B010 -- mypy: it is Final
+    # Nor are other threads, of which there is none, to have a moment by the clock.
+    threads: Any = import_module("trio_bridge._engines._other_threads")
+    assert threads.SECONDS_BETWEEN
+    threads.SECONDS_BETWEEN = math.inf
     if find_spec("uvloop") is not None:
         uvloop_engine: Any = import_module("trio_bridge._engines.uvloop")
         assert uvloop_engine.SECONDS_PER_TURN

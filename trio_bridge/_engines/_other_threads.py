@@ -17,7 +17,7 @@ from typing import Final
 
 # A moment takes 0.4 µs: one per cent. A thread then waits two milliseconds in the middle, less than
 # the five of its own; twice as long would make that four times as much.
-_SECONDS: Final = 5e-5
+SECONDS_BETWEEN: Final = 5e-5
 
 
 class OtherThreads:
@@ -39,7 +39,7 @@ class OtherThreads:
 
     def have_run(self, now: float) -> None:
         """They had one otherwise."""
-        self.due_at = now + _SECONDS
+        self.due_at = now + SECONDS_BETWEEN
 
 
 def _yield() -> None:
