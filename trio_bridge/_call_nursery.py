@@ -165,7 +165,7 @@ class CallNursery(ABC):
     async def _run(self, call: TrioCall) -> None:
         await call.run()
         self.disown(call)
-        interruption = call.take_interruption()
+        interruption, call.interruption = call.interruption, None
         if call.has_outcome:
             call.settle()
         else:

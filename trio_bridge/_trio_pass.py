@@ -44,11 +44,9 @@ class TrioPass:
             return True
         # is_recent() in line: this is a tenth of a short crossing.
         now = perf_counter()
-        if (
-            self._left
-            and (now < self._look_at or self._look(now))
-            and tasks.passes_schedule_point()
-        ):
+        if self._left and (now < self._look_at or self._look(now)):
+            if not tasks.passes_schedule_point():
+                return True
             self._left -= 1
             return False
         self.made()

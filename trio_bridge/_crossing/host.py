@@ -98,7 +98,7 @@ class Host(GuestCancellation):
             while True:
                 if self._call is not None:
                     await self._run_call(self._call)
-                    if not (self.is_free or passes_cancel_point(side.trio_vars)):
+                    if not (passes_cancel_point(side.trio_vars) or self.is_free):
                         await self._look_for_interruption()
                     has_passed = True
                 elif not end.done():
@@ -261,7 +261,7 @@ class Host(GuestCancellation):
             side.leave()
 
     def _hand_back(self, call: TrioCall) -> None:
-        interruption = call.take_interruption()
+        interruption, call.interruption = call.interruption, None
         if isinstance(interruption, KeyboardInterrupt):
             self.interrupt(call, interruption)
             return

@@ -206,7 +206,8 @@ class TrioCall(asyncio.Future[Any]):
     _cancel_message: str | None = None
     _value: Any = None
     _error: BaseException | None = None
-    _interruption: BaseException | None = None
+    interruption: BaseException | None = None
+    """What came from around it, to be taken: a ``trio.Cancelled`` or ``KeyboardInterrupt``."""
     _has_ended = False
     is_cancelled_late = False
     """Whether a cancel() came while the outcome was on its way."""
@@ -282,22 +283,22 @@ class TrioCall(asyncio.Future[Any]):
         Raises nothing. If nothing came out of it but a cancellation from around the call, or
         Ctrl-C, it has no outcome, and :meth:`interrupt` is to follow instead.
         """
-        self.context = trio.lowlevel.current_task().context
+        self.context = self.bridge.side.trio_vars["task"].context
         if below.get() is not self.bridge:
             below.set(self.bridge)
         try:
             self._value = await self.run_in_scope()
         except (trio.Cancelled, KeyboardInterrupt) as exc:
-            self._interruption = exc
+            self.interruption = exc
             self.has_outcome = False
         except BaseExceptionGroup as exc:
-            self._interruption = first_cancelled(exc)
+            self.interruption = first_cancelled(exc)
             # Who cancels all of asyncio's tasks, as asyncio.run() at its end, cancels guests in
             # here too, and Trio's nurseries put their CancelledErrors into groups.
             was = (trio.Cancelled, asyncio.CancelledError) if self.was_cancelled else trio.Cancelled
             error = convert_group(exc, was, asyncio.CancelledError())
             is_group = isinstance(error, BaseExceptionGroup)
-            self.has_outcome = is_group or self._interruption is None
+            self.has_outcome = is_group or self.interruption is None
             self._error = error if self.has_outcome else None
             del error
         except BaseException as exc:
@@ -316,11 +317,6 @@ class TrioCall(asyncio.Future[Any]):
         del self  # the frames of an error lead here by their callers, and so to it: no cycles
         with scope:
             return await fn(*args, **kwargs)
-
-    def take_interruption(self) -> BaseException | None:
-        """What came from around the call, once: a ``trio.Cancelled`` or ``KeyboardInterrupt``."""
-        interruption, self._interruption = self._interruption, None
-        return interruption
 
     def cancel_late(self, task: asyncio.Task[Any]) -> None:
         """The caller has the outcome: deliver a cancel() that came while it was on its way."""
@@ -342,7 +338,7 @@ class TrioCall(asyncio.Future[Any]):
     def settle(self) -> None:
         """Give the caller the outcome."""
         task = self.task
-        self._forget_task()
+        del self.task  # as in _forget_task()
         if self._error is not None:
             is_guest = task in self.bridge.hosts
             del task

@@ -180,7 +180,7 @@ class TrioOwner:
                 pump.release(make_turns=True)
 
     def _hand_back(self, step: _Step) -> None:
-        interruption = step.take_interruption()
+        interruption, step.interruption = step.interruption, None
         if isinstance(interruption, KeyboardInterrupt):
             taker = self.bridge.host_of(step.task) or step.nursery or self.bridge.nursery
             taker.interrupt(step, interruption)
