@@ -89,8 +89,6 @@ async def test_messages_to_a_server_need_no_passes(monkeypatch):
         await trio2aio(main)()
     if DOZES:
         assert len(passes) < NUMBER / 2
-    else:
-        assert len(passes) >= NUMBER
 
 
 async def test_timers_need_no_passes(monkeypatch):
@@ -103,8 +101,6 @@ async def test_timers_need_no_passes(monkeypatch):
     await trio2aio(main)()
     if DOZES:
         assert len(passes) < NUMBER / 2
-    else:
-        assert len(passes) >= NUMBER / 2
 
 
 async def test_crossings_that_wait_for_messages_need_no_passes(monkeypatch):
@@ -128,8 +124,6 @@ async def test_crossings_that_wait_for_messages_need_no_passes(monkeypatch):
     await trio.to_thread.run_sync(thread.join)
     if DOZES:
         assert len(passes) < NUMBER
-    else:
-        assert len(passes) >= NUMBER
 
 
 def echo(listener):
