@@ -286,6 +286,83 @@ async def test_clean_up_after_a_cancellation_in_a_doze():
     assert scope.cancelled_caught
 
 
+async def a_message():
+    await asyncio.to_thread(time.sleep, WHILE)
+
+
+async def quick():
+    """No checkpoint."""
+
+
+async def shielded():
+    with trio.CancelScope(shield=True):
+        await trio.sleep(0.01)
+
+
+@pytest.mark.parametrize("call", [quick, shielded])
+async def test_a_cancellation_beside_a_trio_call_that_does_not_notice(call):
+    """The host's doze is over with the call, before the turn is in which the cancellation comes."""
+
+    async def guest():
+        await a_message()
+        current_loop().call_soon(scope.cancel)
+        await aio2trio(call)()
+        await asyncio.sleep(HANG)
+
+    await let_the_pump_wait()
+    with trio.fail_after(HANG / 2), trio.CancelScope() as scope:
+        await trio2aio(guest)()
+    assert scope.cancelled_caught
+
+
+async def test_a_nursery_that_is_cancelled_as_the_guest_leaves_it():
+    async def guest():
+        async with aio2trio(trio.open_nursery()) as nursery:
+            await a_message()
+            current_loop().call_soon(nursery.cancel_scope.cancel)
+        return asyncio.current_task().cancelling()
+
+    await let_the_pump_wait()
+    with trio.fail_after(HANG):
+        assert await trio2aio(guest)() == 0
+
+
+async def test_a_cancellation_as_the_guest_enters_a_shield():
+    log = []
+
+    async def guest():
+        await a_message()
+        current_loop().call_soon(scope.cancel)
+        async with aio2trio(trio.CancelScope(shield=True)):
+            await asyncio.sleep(WHILE)
+            log.append("shielded")
+        await asyncio.sleep(HANG)
+
+    await let_the_pump_wait()
+    with trio.fail_after(HANG / 2), trio.CancelScope() as scope:
+        await trio2aio(guest)()
+    assert scope.cancelled_caught
+    assert log == ["shielded"]
+
+
+async def test_other_tasks_do_not_see_the_error_that_a_host_handles():
+    seen = []
+
+    async def looks():
+        await a_message()
+        seen.append(sys.exception())
+
+    task = trio2aio(lambda: current_loop().create_task(looks()))()
+    await let_the_pump_wait()
+    with trio.fail_after(HANG):
+        try:
+            raise ValueError("handled")
+        except ValueError:
+            await trio2aio(asyncio.sleep)(3 * WHILE)
+        await trio2aio(asyncio.wait_for)(task, HANG)
+    assert seen == [None]
+
+
 @pytest.mark.parametrize("how", ["run_sync_soon", "from_thread", "call_soon_threadsafe"])
 async def test_a_call_from_a_thread(how):
     loop, token = current_loop(), trio.lowlevel.current_trio_token()

@@ -73,8 +73,8 @@ class Doze:
         events = self._poll.poll(max(0, math.ceil(min(seconds, trios, _LONGEST) * 1000)))
         if not events:
             return Found.TIME
-        if len(events) == 1 and events[0][0] == self._trios:
-            return Found.TRIO
+        if len(events) == 1 and (events[0][0] == self._trios or events[0][1] == select.POLLNVAL):
+            return Found.TRIO  # which says what is wrong if the loop's descriptor has been closed
         # While a task waits for the loop's descriptor in Trio, as the pump's does, Trio's is ready
         # by that alone, and is no more after the loop's turns: what is left then is for Trio.
         was_trios_too, self._was_trios_too = self._was_trios_too, len(events) == 2

@@ -240,15 +240,16 @@ class Pump:
         dozes = self._dozes
         if dozes is None or not self.is_parked:
             return
-        dozes.begin(cancelled)
         try:
+            dozes.begin(cancelled)
             while not is_over() and self._doze():
                 if not self._make_batch():
                     self._wake()
                     return
         finally:
             dozes.end()
-        self._set_alarm_if_due()
+        if self.is_parked:
+            self._set_alarm_if_due()
 
     def _doze(self) -> bool:
         """Wait here and now, if Trio has nothing else to do; whether the loop is to go on."""

@@ -8,6 +8,7 @@ takes (:mod:`.asyncio_owner`), or that of the last Trio context manager which th
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -132,7 +133,9 @@ class Host(GuestCancellation):
     async def _wait(self) -> bool:
         """Wait for the end, or for a call; whether in Trio, and so as a checkpoint."""
         bridge = self._bridge
-        if self._interruption is None and passes_cancel_point(bridge.side.trio_vars):
+        # In an except block the turns of a doze would show other tasks the error that is handled.
+        dozes = self._interruption is None and sys.exception() is None
+        if dozes and passes_cancel_point(bridge.side.trio_vars):
             bridge.pump.doze_until(self._goes_on, self._cancelled)
             if self._call is not None or self._end.done():
                 return False
@@ -155,6 +158,10 @@ class Host(GuestCancellation):
 
     @trio.lowlevel.enable_ki_protection
     def _cancelled(self, raise_cancel: Callable[[], NoReturn]) -> Abort:
+        if not self._is_waiting and self._goes_on():
+            # In a doze, which is over: a task that is rescheduled isn't told either. What it does
+            # next is cancelled by itself.
+            return Abort.FAILED
         try:
             raise_cancel()
         except (trio.Cancelled, KeyboardInterrupt) as exc:
