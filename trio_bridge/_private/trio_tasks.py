@@ -24,6 +24,8 @@ _scheduler_code: Any = getattr(getattr(_run_module, "unrolled_run", None), "__co
 # The tasks that are still to run in this pass are in a local variable of Trio's, and nowhere else.
 _BATCH: Final = "batch"
 
+_SHOWS_VARIABLES: Final = sys.version_info >= (3, 13)
+
 
 class TrioTasks:
     """The tasks of the Trio run of this thread. Made by :func:`trio_tasks_here`.
@@ -80,7 +82,7 @@ def trio_tasks_here() -> TrioTasks | None:
     """
     run_vars = trio_run_vars()
     task: Any = run_vars.get("task")
-    if sys.version_info < (3, 13) or _scheduler_code is None or task is None:
+    if not _SHOWS_VARIABLES or _scheduler_code is None or task is None:
         return None
     frame = inspect.currentframe()
     while frame is not None and frame.f_code is not _scheduler_code:
