@@ -21,7 +21,8 @@ from conftest import HANG, count_passes
 from differences import ENGINE
 
 import trio_bridge
-from trio_bridge import aio2trio, current_loop, open_loop, trio2aio
+from trio_bridge import _private, aio2trio, current_loop, open_loop, trio2aio
+from trio_bridge._doze import Doze, Found
 
 DOZES = sys.version_info >= (3, 13) and sys.platform == "linux" and ENGINE != "portable"
 NUMBER = 200
@@ -497,6 +498,19 @@ async def test_a_timer_at_no_time_at_all():
         timer = loop.call_later(1e9, print)
         await wait_in_asyncio()
     timer.cancel()
+
+
+@pytest.mark.skipif(not DOZES, reason="nobody dozes")
+async def test_a_descriptor_that_was_closed_is_for_trio_to_complain_of():
+    tasks = _private.trio_tasks_here()
+    read, write = os.pipe()
+    doze = Doze(tasks, tasks.descriptor, read)
+    await trio.testing.wait_all_tasks_blocked()
+    os.write(write, b"x")
+    assert doze.wait(HANG) is Found.IO
+    os.close(read)
+    os.close(write)
+    assert doze.wait(HANG) is Found.TRIO
 
 
 # ---- what a signal handler raises
